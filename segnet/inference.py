@@ -1,0 +1,59 @@
+"""Using a network: predictions and scores, in float32, without Lightning."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segnet.data.dataset import Sample
+from segnet.metrics import confusion_matrix
+
+
+def as_float(images: Tensor) -> Tensor:
+    """Take uint8 images 0..255 to float32 in 0..1."""
+    return images.float().div_(255)
+
+
+def resize_logits(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bring logits ``(N, K, h, w)`` to the labels' resolution, where the network saw resized images."""
+    if tuple(logits.shape[-2:]) == tuple(size):
+        return logits
+    return F.interpolate(logits, size=tuple(size), mode="bilinear", align_corners=False)
+
+
+@torch.inference_mode()
+def predict(network: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Predict classes.
+
+    Args:
+        network: takes images in 0..1 to logits; put in evaluation mode by the caller.
+        images: ``(N, C, h, w)`` uint8, on any device.
+        size: height and width of the result.
+
+    Returns:
+        Classes ``(N, *size)`` int64, on the network's device.
+    """
+    device = next(network.parameters()).device
+    return resize_logits(network(as_float(images.to(device))), size).argmax(1)
+
+
+def evaluate(network: nn.Module, batches: Iterable[Sample], num_classes: int, ignore_index: int) -> Tensor:
+    """Score a network over a split.
+
+    Args:
+        network: takes images in 0..1 to logits; left in evaluation mode.
+        batches: of :class:`segnet.data.dataset.Sample`.
+        num_classes: number of classes K.
+        ignore_index: label that does not count.
+
+    Returns:
+        The confusion matrix ``(K, K)`` int64, on the CPU; see :func:`segnet.metrics.scores`.
+    """
+    network.eval()
+    confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    for batch in batches:
+        predictions = predict(network, batch["image"], tuple(batch["label"].shape[-2:]))
+        labels = batch["label"].to(predictions.device)
+        confusion += confusion_matrix(predictions, labels, num_classes, ignore_index).cpu()
+    return confusion

@@ -1,0 +1,129 @@
+"""Convolutions and the block that is built from them.
+
+A *convolution factory* is called as ``convolution(in_channels, out_channels, kernel_size=3, stride=1)`` and
+returns a module that takes ``(N, in_channels, H, W)`` to ``(N, out_channels, ceil(H / stride), ceil(W / stride))``:
+padding keeps the size. All compute cross-correlation, as every framework does; a network learns the flipped kernel
+(the notes, "Convolution Layers").
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class RegularConvolution(nn.Conv2d):
+    """Dense convolution over space and channels, same padding, no bias (a norm follows).
+
+    Args:
+        in_channels: input channels.
+        out_channels: output channels.
+        kernel_size: odd number of taps along each axis.
+        stride: step between two outputs.
+        dilation: step between two taps; above 1 it is the atrous convolution of the notes.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, dilation: int = 1
+    ) -> None:
+        padding = dilation * (kernel_size - 1) // 2
+        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, bias=False)
+
+
+class SeparableConvolution(nn.Module):
+    """Depthwise convolution (space), then 1x1 convolution (channels), as in the notes: nothing between the two.
+
+    Args:
+        in_channels: input channels.
+        out_channels: output channels.
+        kernel_size: odd number of taps of the depthwise kernels.
+        stride: step between two outputs of the depthwise half.
+        dilation: step between two taps of the depthwise half.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, dilation: int = 1
+    ) -> None:
+        super().__init__()
+        padding = dilation * (kernel_size - 1) // 2
+        self.depthwise = nn.Conv2d(
+            in_channels, in_channels, kernel_size, stride, padding, dilation, groups=in_channels, bias=False
+        )
+        self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Mix space, then channels."""
+        return self.pointwise(self.depthwise(features))
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation that also trains on a single value a channel.
+
+    One 1x1 map in a batch of one has no variance, and torch refuses it; here the running statistics stand in, so
+    that a network takes any input size at any batch size.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Normalise ``(N, C, H, W)``."""
+        if self.training and features.shape[0] * features.shape[2] * features.shape[3] == 1:
+            return F.batch_norm(features, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        return super().forward(features)
+
+
+class ConvNormAct(nn.Sequential):
+    """Convolution, batch norm, activation.
+
+    Args:
+        in_channels: input channels.
+        out_channels: output channels.
+        convolution: convolution factory.
+        activation: factory of the activation, called without arguments.
+        kernel_size: odd number of taps along each axis.
+        stride: step between two outputs.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        convolution: Callable[..., nn.Module],
+        activation: Callable[[], nn.Module] = nn.ReLU,
+        kernel_size: int = 3,
+        stride: int = 1,
+    ) -> None:
+        super().__init__()
+        self.convolution = convolution(in_channels, out_channels, kernel_size=kernel_size, stride=stride)
+        self.norm = BatchNorm(out_channels)
+        self.activation = activation()
+
+
+class ConvBlock(nn.Sequential):
+    """``depth`` times convolution, norm, activation; the first one changes the channel count.
+
+    A depth of 0 is the identity, and needs ``in_channels == out_channels``.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        depth: int,
+        convolution: Callable[..., nn.Module],
+        activation: Callable[[], nn.Module] = nn.ReLU,
+    ) -> None:
+        if depth == 0 and in_channels != out_channels:
+            raise ValueError(f"a block of depth 0 cannot take {in_channels} channels to {out_channels}")
+        super().__init__(
+            *(
+                ConvNormAct(in_channels if step == 0 else out_channels, out_channels, convolution, activation)
+                for step in range(depth)
+            )
+        )
+
+
+def initialise_convolution(module: nn.Conv2d, generator: torch.Generator) -> None:
+    """Draw the weights of a convolution by He et al. 2015 (fan in, gain of a ReLU); the bias starts at zero."""
+    nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu", generator=generator)
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,172 @@
+"""The upsamplers: operators that make a feature map larger and leave its channels as they are.
+
+Contract, for every class here: ``Upsampler(channels)`` builds it, and
+``forward(features, output_size, pool_indices=None)`` takes features ``(N, C, h, w)`` to ``(N, C, H, W)`` with
+``output_size = (H, W)``, ``h <= H <= 2h`` and ``w <= W <= 2w``. An upsampler is the operator and nothing else:
+no norm, no activation, no further convolution. Source: the notes, "Upsampling network", numbers 1 to 5.
+"""
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segnet.layers.pooling import max_unpool
+
+
+def nail_positions(size: int, output_size: int, device: torch.device | None = None) -> Tensor:
+    """Output coordinate of each of ``size`` input pixels along one axis of ``output_size`` pixels.
+
+    It is the first output pixel whose nearest input pixel is this one: ``ceil(i * output_size / size)``, which
+    is ``2 i`` for an output of ``2 size`` or ``2 size - 1`` pixels.
+    """
+    index = torch.arange(size, device=device)
+    return (index * output_size + size - 1) // size
+
+
+def place_nails(features: Tensor, output_size: tuple[int, int]) -> Tensor:
+    """Spread ``(N, C, h, w)`` over ``(N, C, H, W)``, zeros between: the bed of nails."""
+    (height, width), (out_height, out_width) = features.shape[-2:], output_size
+    memory_format = (
+        torch.channels_last if features.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+    )
+    output = features.new_zeros((*features.shape[:2], out_height, out_width)).to(memory_format=memory_format)
+    if _doubles(height, out_height) and _doubles(width, out_width):
+        output[..., ::2, ::2] = features
+        return output
+    rows = nail_positions(height, out_height, features.device)
+    columns = nail_positions(width, out_width, features.device)
+    output[..., rows[:, None], columns[None, :]] = features
+    return output
+
+
+def _doubles(size: int, output_size: int) -> bool:
+    return output_size in (2 * size, 2 * size - 1)
+
+
+class Upsampler(nn.Module):
+    """Base of all upsamplers: checks what the contract asks of the sizes.
+
+    Args:
+        channels: number of feature channels C, the same before and after.
+    """
+
+    needs_pool_indices: ClassVar[bool] = False
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None = None) -> Tensor:
+        """Take ``(N, C, h, w)`` to ``(N, C, *output_size)``.
+
+        Raises:
+            ValueError: ``output_size`` is not between 1x and 2x of the features' size.
+        """
+        output_size = (int(output_size[0]), int(output_size[1]))
+        for size, target in zip(features.shape[-2:], output_size, strict=True):
+            if not size <= target <= 2 * size:
+                raise ValueError(
+                    f"an upsampler goes from 1x to 2x a step: {tuple(features.shape[-2:])} cannot become {output_size}"
+                )
+        return self.upsample(features, output_size, pool_indices)
+
+    def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
+        """Do the work of ``forward``, the sizes being right."""
+        raise NotImplementedError
+
+    def extra_repr(self) -> str:
+        """Show the channel count."""
+        return f"{self.channels}"
+
+
+class Nearest(Upsampler):
+    """Each output pixel copies the nearest input pixel (the notes, number 1)."""
+
+    def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
+        """Copy."""
+        return F.interpolate(features, size=output_size, mode="nearest")
+
+
+class Bilinear(Upsampler):
+    """Linear interpolation along both axes between pixel centres (the notes, number 2; no aligned corners)."""
+
+    def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
+        """Interpolate."""
+        return F.interpolate(features, size=output_size, mode="bilinear", align_corners=False)
+
+
+class BedOfNails(Upsampler):
+    """Each input pixel stands at the first corner of its cell, zeros around it (the notes, number 3)."""
+
+    def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
+        """Place the nails."""
+        return place_nails(features, output_size)
+
+
+class MaxUnpool(Upsampler):
+    """Each input pixel returns to where the matching pooling found its maximum, zeros elsewhere (the notes, number 4).
+
+    Source also: Badrinarayanan et al. 2017, SegNet.
+    """
+
+    needs_pool_indices = True
+
+    def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
+        """Unpool.
+
+        Raises:
+            ValueError: no pool indices were given.
+        """
+        if pool_indices is None:
+            raise ValueError("max-unpool needs the pool indices of the matching encoder stage")
+        return max_unpool(features, pool_indices, output_size)
+
+
+class TransposedConvolution(Upsampler):
+    """Every input pixel stamps its kernel, scaled by its value, on the output; stamps overlap and add (the notes, 5).
+
+    With stride 2 it is a bed of nails followed by a convolution with the flipped kernel; that form also serves the
+    output sizes that a stride of 2 cannot reach (those other than 2n and 2n - 1).
+
+    Args:
+        channels: number of feature channels C.
+        kernel_size: 2, 3 or 4. A size that 2 does not divide overlaps unevenly (Odena et al. 2016).
+        bias: adds a learned constant to each channel.
+    """
+
+    def __init__(self, channels: int, kernel_size: int = 4, bias: bool = False) -> None:
+        super().__init__(channels)
+        if kernel_size not in (2, 3, 4):
+            raise ValueError(f"kernel_size must be 2, 3 or 4, not {kernel_size}")
+        self.kernel_size = kernel_size
+        self.weight = nn.Parameter(torch.empty(channels, channels, kernel_size, kernel_size))
+        self.bias = nn.Parameter(torch.zeros(channels)) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw weights that keep the variance: each output pixel sees about ``C * k * k / 4`` of them."""
+        fan_in = self.channels * self.kernel_size**2 / 4
+        nn.init.normal_(self.weight, std=fan_in**-0.5, generator=generator)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+    def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
+        """Stamp."""
+        (height, width), (out_height, out_width) = features.shape[-2:], output_size
+        before = (self.kernel_size - 1) // 2
+        if _doubles(height, out_height) and _doubles(width, out_width):
+            extra = 2 * before + 2 - self.kernel_size
+            output = F.conv_transpose2d(
+                features, self.weight, self.bias, stride=2, padding=before, output_padding=extra
+            )
+            return output[..., :out_height, :out_width]
+        # The stamp of a nail at p covers p - before ... p - before + k - 1.
+        after = self.kernel_size - 1 - before
+        nails = F.pad(place_nails(features, output_size), (after, before, after, before))
+        return F.conv2d(nails, self.weight.flip(-2, -1).transpose(0, 1), self.bias)
+
+    def extra_repr(self) -> str:
+        """Show channels and kernel."""
+        return f"{self.channels}, kernel_size={self.kernel_size}, bias={self.bias is not None}"

@@ -1,0 +1,54 @@
+"""Cross-entropy over pixels, with the ignore contract that every loss here keeps.
+
+The contract: ignored pixels add nothing to the sum nor to the count; a batch of ignored pixels alone gives a
+loss of 0 with zero gradients.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def cross_entropy(
+    logits: Tensor, labels: Tensor, ignore_index: int, class_weights: Tensor | None = None, label_smoothing: float = 0.0
+) -> Tensor:
+    """Mean cross-entropy of the pixels that count.
+
+    Args:
+        logits: ``(N, K, H, W)``.
+        labels: ``(N, H, W)``, classes or the ignore index, any integer type.
+        ignore_index: label that does not count.
+        class_weights: ``(K,)``; the mean is then weighted by the weight of each pixel's class.
+        label_smoothing: share of the target that is spread over all classes, 0..1.
+
+    Returns:
+        A scalar of type float32.
+    """
+    # log_softmax of bf16 logits would round the loss to 3 digits.
+    logits, labels = logits.float(), labels.long()
+    total = F.cross_entropy(
+        logits, labels, class_weights, ignore_index=ignore_index, reduction="sum", label_smoothing=label_smoothing
+    )
+    counts = labels != ignore_index
+    weight = counts.sum() if class_weights is None else class_weights[labels.where(counts, 0)].where(counts, 0).sum()
+    return total / torch.where(weight > 0, weight, torch.ones_like(weight))
+
+
+class CrossEntropy(nn.Module):
+    """Cross-entropy as a module.
+
+    Args:
+        ignore_index: label that does not count.
+        class_weights: one weight a class, or None for equal weights.
+        label_smoothing: share of the target that is spread over all classes.
+    """
+
+    def __init__(self, ignore_index: int, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> None:
+        super().__init__()
+        self.ignore_index = ignore_index
+        self.label_smoothing = label_smoothing
+        self.register_buffer("class_weights", class_weights, persistent=False)
+
+    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Take ``(N, K, H, W)`` logits and ``(N, H, W)`` labels to a scalar, see :func:`cross_entropy`."""
+        return cross_entropy(logits, labels, self.ignore_index, self.class_weights, self.label_smoothing)

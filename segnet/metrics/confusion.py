@@ -1,0 +1,58 @@
+"""Scores from one confusion matrix over the whole split.
+
+The matrix is ``(K, K)`` int64, rows the labels, columns the predictions, ignored pixels left out. The mean IoU is
+the mean over the classes that occur in the labels or in the predictions of the split.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+MIOU_DEFINITION = (
+    "mIoU: mean over the classes that occur in the labels or predictions of the split, from one confusion matrix over "
+    "all its pixels at the labels' own resolution, ignored pixels left out"
+)
+
+
+def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int, ignore_index: int) -> Tensor:
+    """Count pairs of label and prediction.
+
+    Args:
+        predictions: classes 0..K-1, any shape, any integer type.
+        labels: the same shape; classes or the ignore index.
+        num_classes: number of classes K.
+        ignore_index: label that does not count.
+
+    Returns:
+        ``(K, K)`` int64 on the inputs' device; the entry ``[i, j]`` counts pixels of class i predicted as j.
+    """
+    scored = labels != ignore_index
+    # Ignored pixels go to one further bin: a masked selection would wait for the device.
+    pairs = torch.where(scored, labels.long() * num_classes + predictions.long(), num_classes**2)
+    return torch.bincount(pairs.flatten(), minlength=num_classes**2 + 1)[:-1].reshape(num_classes, num_classes)
+
+
+class Scores(NamedTuple):
+    """What one confusion matrix says; all in 0..1, NaN for a class that does not occur.
+
+    Attributes:
+        iou: ``(K,)`` intersection over union of each class.
+        miou: mean IoU over the classes that occur.
+        class_accuracy: mean over the labelled classes of the share of their pixels that was found.
+        pixel_accuracy: share of all scored pixels that was right.
+    """
+
+    iou: Tensor
+    miou: float
+    class_accuracy: float
+    pixel_accuracy: float
+
+
+def scores(confusion: Tensor) -> Scores:
+    """Compute the scores of a ``(K, K)`` confusion matrix."""
+    matrix = confusion.double().cpu()
+    hits, labelled, predicted = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
+    iou = hits / (labelled + predicted - hits)  # 0 / 0 is NaN: the class does not occur
+    recall = hits / labelled
+    return Scores(iou, iou.nanmean().item(), recall.nanmean().item(), (hits.sum() / matrix.sum()).item())

@@ -1,0 +1,76 @@
+"""Encoders: the downsampling half of the network.
+
+Contract: an encoder has ``channels`` and ``strides`` (one entry a stage, from high to low resolution) and
+``keeps_pool_indices`` (one entry for each step from a stage to the next), and ``forward(images)`` returns
+:class:`EncoderOutput`.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from segnet.layers import ConvBlock
+
+
+class EncoderOutput(NamedTuple):
+    """What an encoder hands to the decoder.
+
+    Attributes:
+        features: one ``(N, C_i, H_i, W_i)`` a stage, from high to low resolution.
+        pool_indices: for each step from stage i to i + 1 the pool indices, or None where that step did not pool.
+    """
+
+    features: list[Tensor]
+    pool_indices: list[Tensor | None]
+
+
+class PlainEncoder(nn.Module):
+    """Stages of plain convolution blocks with a downsampling step between each two.
+
+    Args:
+        in_channels: channels of the image.
+        widths: channels of each stage; their number is the number of stages, the first at full resolution.
+        depths: convolutions in each stage; a last stage of depth 0 ends the encoder in a downsampling step.
+        convolution: convolution factory, or one a stage.
+        downsampling: factory of the step between two stages, see :mod:`segnet.layers.pooling`.
+        activation: factory of the activation.
+
+    Raises:
+        ValueError: the lists differ in length.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        widths: Sequence[int],
+        depths: Sequence[int],
+        convolution: Callable[..., nn.Module] | Sequence[Callable[..., nn.Module]],
+        downsampling: Callable[[int], nn.Module],
+        activation: Callable[[], nn.Module] = nn.ReLU,
+    ) -> None:
+        super().__init__()
+        convolutions = [convolution] * len(widths) if callable(convolution) else list(convolution)
+        if not len(widths) == len(depths) == len(convolutions):
+            raise ValueError(
+                f"an encoder wants as many depths and convolutions as widths: it has {len(widths)} widths, "
+                f"{len(depths)} depths and {len(convolutions)} convolutions"
+            )
+        self.channels = tuple(widths)
+        self.strides = tuple(2**stage for stage in range(len(widths)))
+        before = [in_channels, *widths[:-1]]
+        self.stages = nn.ModuleList(
+            ConvBlock(*sizes, factory, activation)
+            for *sizes, factory in zip(before, widths, depths, convolutions, strict=True)
+        )
+        self.downsampling = nn.ModuleList(downsampling(width) for width in widths[:-1])
+        self.keeps_pool_indices = tuple(step.keeps_pool_indices for step in self.downsampling)
+
+    def forward(self, images: Tensor) -> EncoderOutput:
+        """Encode normalised images ``(N, in_channels, H, W)``."""
+        features, pool_indices = [self.stages[0](images)], []
+        for step, stage in zip(self.downsampling, self.stages[1:], strict=True):
+            smaller, indices = step(features[-1])
+            pool_indices.append(indices)
+            features.append(stage(smaller))
+        return EncoderOutput(features, pool_indices)

@@ -1,0 +1,107 @@
+"""What a training writes down while it runs."""
+
+import logging
+import sys
+import time
+from pathlib import Path
+
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
+
+from segnet.training.run_folder import (
+    BEST_CHECKPOINT,
+    HISTORY,
+    LAST_CHECKPOINT,
+    read_history,
+    write_history,
+)
+
+log = logging.getLogger(__name__)
+
+
+class History(pl.Callback):
+    """Writes ``history.csv`` and a line to the log after each epoch.
+
+    Args:
+        run_dir: the run folder. A run that goes on keeps the rows of the epochs that are behind it.
+
+    Attributes:
+        train_seconds: time spent in training steps so far, validation left out.
+        train_images: images seen in them.
+    """
+
+    def __init__(self, run_dir: str) -> None:
+        self.path = Path(run_dir) / HISTORY
+        self.rows: list[dict] = []
+        self.train_seconds, self.train_images = 0.0, 0
+        self._started = self._train_ended = 0.0
+
+    def state_dict(self) -> dict:
+        """Keep the clock in the checkpoint."""
+        return {"train_seconds": self.train_seconds, "train_images": self.train_images}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Go on from the checkpoint's clock."""
+        self.train_seconds, self.train_images = state_dict["train_seconds"], state_dict["train_images"]
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Keep the rows of the epochs that are done."""
+        self.rows = [row for row in read_history(self.path) if int(row["epoch"]) < trainer.current_epoch]
+
+    def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the epoch's clock."""
+        self._started = self._train_ended = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
+        """Count images, and stop the clock with the last batch."""
+        self.train_images += trainer.train_dataloader.sampler.batch_size
+        self._train_ended = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the epoch's row."""
+        self.train_seconds += self._train_ended - self._started
+        metrics = trainer.callback_metrics
+        row = {
+            "epoch": trainer.current_epoch,
+            "step": trainer.global_step,
+            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "train/loss": metrics["train/loss_epoch"].item(),
+            **{name: value.item() for name, value in metrics.items() if name.startswith("val/")},
+            "seconds": round(time.perf_counter() - self._started, 3),
+        }
+        self.rows.append(row)
+        if trainer.is_global_zero:
+            write_history(self.path, self.rows)
+            log.info(
+                "epoch %*d/%d  train loss %.4f  val loss %.4f  val mIoU %.4f  %.1f s",
+                len(str(trainer.max_epochs)),
+                row["epoch"] + 1,
+                trainer.max_epochs,
+                row["train/loss"],
+                row["val/loss"],
+                row["val/miou"],
+                row["seconds"],
+            )
+
+
+def checkpoint(run_dir: str) -> ModelCheckpoint:
+    """Keep the checkpoint with the best validation mIoU, and the last one."""
+    folder = Path(run_dir)
+    callback = ModelCheckpoint(
+        dirpath=folder / BEST_CHECKPOINT.parent,
+        filename=BEST_CHECKPOINT.stem,
+        monitor="val/miou",
+        mode="max",
+        save_top_k=1,
+        save_last=True,
+        # After validation and after the epoch's end, so that a run goes on with the next epoch.
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    callback.CHECKPOINT_NAME_LAST = LAST_CHECKPOINT.stem
+    return callback
+
+
+def progress_bar() -> RichProgressBar | None:
+    """Show a bar on a terminal, and nothing elsewhere (the history logs a line an epoch)."""
+    return RichProgressBar(leave=False) if sys.stdout.isatty() else None

@@ -1,0 +1,152 @@
+"""A whole training: from a config to a run folder."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from segnet.analysis import count_macs, count_parameters
+from segnet.build import data_from_config, find_user_error, instantiate, load_weights, network_from_config
+from segnet.data import DataModule
+from segnet.errors import UserError
+from segnet.evaluation import flat_scores, score_lookup, score_split
+from segnet.reporting.panel import save_predictions
+from segnet.reporting.tables import print_scores
+from segnet.training.callbacks import History
+from segnet.training.precision import choose_precision
+from segnet.training.run_folder import CONFIG, LAST_CHECKPOINT, METRICS, PREDICTIONS, write_json, write_whole
+from segnet.training.task import SegmentationTask
+
+log = logging.getLogger(__name__)
+
+
+def train(config: DictConfig, run_dir: Path, resume: bool = False) -> dict[str, Any]:
+    """Train, score the best checkpoint on the test split, and fill the run folder.
+
+    Args:
+        config: as composed from ``configs/train.yaml``.
+        run_dir: where to; ``config.run_dir`` is set to it.
+        resume: go on from the folder's last checkpoint, if it has one.
+
+    Returns:
+        The content of ``metrics.json``.
+
+    Raises:
+        UserError: something in the config or the data cannot work; ``metrics.json`` then has ``status: failed``.
+    """
+    config.run_dir = str(run_dir)
+    metrics: dict[str, Any] = {"status": "failed", "seed": config.seed}
+    try:
+        metrics |= _train(config, run_dir, resume)
+        metrics["status"] = "completed"
+    except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
+        metrics["status"] = "interrupted"
+        raise
+    except Exception as error:
+        metrics["error"] = str(find_user_error(error) or error)
+        raise
+    finally:
+        if _is_first_process():
+            write_json(run_dir / METRICS, metrics)
+    return metrics
+
+
+def _is_first_process() -> bool:
+    """Lightning starts the other processes of a training with this variable set."""
+    return int(os.environ.get("LOCAL_RANK", 0)) == 0 and int(os.environ.get("NODE_RANK", 0)) == 0
+
+
+def _train(config: DictConfig, run_dir: Path, resume: bool) -> dict[str, Any]:
+    data = data_from_config(config)
+    callbacks = _optional_parts(config.callbacks)
+    trainer = _build_trainer(config, callbacks)
+    data.check(trainer.world_size)
+    network = network_from_config(config)
+    task = _build_task(config, data, network)
+    if trainer.is_global_zero:
+        write_whole(run_dir / CONFIG, OmegaConf.to_yaml(config, resolve=True))
+        log.info(
+            "training on %d images: %s parameters, %s, %s",
+            len(data.split("train").ids),
+            f"{count_parameters(network):,}",
+            trainer.strategy.root_device,
+            trainer.precision,
+        )
+    last = run_dir / LAST_CHECKPOINT
+    trainer.fit(
+        task,
+        data.train_loader(trainer.global_rank, trainer.world_size),
+        data.eval_loader("val", trainer.global_rank, trainer.world_size),
+        ckpt_path=str(last) if resume and last.is_file() else None,
+        weights_only=True,
+    )
+    if not trainer.is_global_zero:
+        return {}
+    load_weights(network, run_dir)
+    network.to(trainer.strategy.root_device)
+    return _facts(trainer, network, data) | _final_scores(network, data, run_dir)
+
+
+def _optional_parts(config: DictConfig | None) -> list[Any]:
+    """Build the entries of a group of callbacks or loggers; those that are null are switched off."""
+    parts = [instantiate(node) for node in (config or {}).values() if node is not None]
+    return [part for part in parts if part is not None]
+
+
+def _build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Trainer:
+    try:
+        loggers = _optional_parts(config.logger)
+    except ModuleNotFoundError as error:
+        raise UserError(f"a logger wants a package that is not installed: pip install {error.name}") from error
+    factory = instantiate(config.trainer)
+    probe = factory(precision=None, logger=False, enable_checkpointing=False)
+    precision = choose_precision(config.trainer.precision, probe.strategy.root_device.type)
+    return factory(precision=precision, logger=loggers, callbacks=callbacks, default_root_dir=config.run_dir)
+
+
+def _build_task(config: DictConfig, data: DataModule, network: nn.Module) -> SegmentationTask:
+    weights = instantiate(config.class_weights)(data.pixel_counts("train"))
+    return SegmentationTask(
+        network,
+        instantiate(config.loss)(ignore_index=data.ignore_index, class_weights=weights),
+        instantiate(config.optimizer),
+        instantiate(config.scheduler),
+        data.classes,
+        data.ignore_index,
+        data.split("train").ids,
+        channels_last=config.channels_last,
+        compile_network=config.compile,
+    )
+
+
+def _facts(trainer: pl.Trainer, network: nn.Module, data: DataModule) -> dict[str, Any]:
+    history = next(callback for callback in trainer.callbacks if isinstance(callback, History))
+    image = data.eval_loader("test").dataset[0]["image"]
+    return {
+        "params": count_parameters(network),
+        "macs": count_macs(network, tuple(image.shape)),
+        "macs_image_size": list(image.shape[-2:]),
+        "epochs": trainer.current_epoch,
+        "train_seconds": round(history.train_seconds, 3),
+        "train_images_per_second": round(history.train_images / history.train_seconds, 3),
+        "device": str(trainer.strategy.root_device),
+        "precision": str(trainer.precision),
+        "torch": torch.__version__,
+    }
+
+
+def _final_scores(network: nn.Module, data: DataModule, run_dir: Path) -> dict[str, Any]:
+    """Score the network on validation and test splits, print the table and draw the panel."""
+    network_scores = {split: score_split(network, data, split) for split in ("val", "test")}
+    lookup_scores = score_lookup(data, "test")
+    save_predictions(run_dir / PREDICTIONS, network, data, "test")
+    print_scores(data.classes, {"network": network_scores["test"], "colour lookup": lookup_scores}, "test")
+    flat = {f"lookup/test/{name}": value for name, value in flat_scores(lookup_scores, data.classes).items()}
+    for split, result in network_scores.items():
+        flat |= {f"{split}/{name}": value for name, value in flat_scores(result, data.classes).items()}
+    return flat

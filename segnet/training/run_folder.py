@@ -1,0 +1,42 @@
+"""The files of a run folder, each written whole or not at all."""
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+CONFIG, METRICS, HISTORY, PREDICTIONS = "config.yaml", "metrics.json", "history.csv", "predictions.png"
+BEST_CHECKPOINT, LAST_CHECKPOINT = Path("checkpoints", "best.ckpt"), Path("checkpoints", "last.ckpt")
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file beside its place, then rename it: a reader sees the old content or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_bytes(content.encode() if isinstance(content, str) else content)
+    beside.replace(path)
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write values as JSON; a score that does not exist (NaN) becomes null."""
+    plain = {key: None if isinstance(value, float) and value != value else value for key, value in values.items()}
+    write_whole(path, json.dumps(plain, indent=2, allow_nan=False) + "\n")
+
+
+def read_history(path: Path) -> list[dict[str, str]]:
+    """Read the rows of ``history.csv``; none where there is no file."""
+    if not path.is_file():
+        return []
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_history(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write one row an epoch."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[-1]), extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_whole(path, text.getvalue())
