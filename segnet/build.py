@@ -118,8 +118,13 @@ def load(run_dir: str | Path, checkpoint: str = "best") -> "nn.Module":
     Raises:
         UserError: the folder is not a run, or has no such checkpoint.
     """
-    network = network_from_config(load_config(run_dir))
+    import torch
+
+    config = load_config(run_dir)
+    network = instantiate(config.model)
     load_weights(network, run_dir, checkpoint)
+    if config.channels_last:
+        network.to(memory_format=torch.channels_last)
     return network.eval()
 
 

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from segnet.data import ColourLookup, DataModule
 from segnet.inference import evaluate
 from segnet.metrics import Scores, scores
 
 
-def score_split(network: nn.Module, data: DataModule, split: str) -> Scores:
-    """Score a network on "train", "val" or "test", as it is on disk: no augmentation."""
-    return scores(evaluate(network, data.eval_loader(split), len(data.classes), data.ignore_index))
+def score_confusion(network: nn.Module, data: DataModule, split: str) -> Tensor:
+    """Score a network on "train", "val" or "test" without augmentation: the confusion matrix ``(K, K)`` int64."""
+    return evaluate(network, data.eval_loader(split), len(data.classes), data.ignore_index)
 
 
 def score_lookup(data: DataModule, split: str) -> Scores:

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segnet.data.dataset import Sample
+from segnet.data.dataset import Sample, shrink
+from segnet.errors import UserError
 from segnet.metrics import confusion_matrix
 
 
@@ -20,6 +22,20 @@ def resize_logits(logits: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
     return F.interpolate(logits, size=tuple(size), mode="bilinear", align_corners=False)
+
+
+def choose_device(setting: str) -> torch.device:
+    """Resolve ``device=auto`` to a GPU where there is one.
+
+    Raises:
+        UserError: the named device is not there.
+    """
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if setting == "auto":
+        return accelerator or torch.device("cpu")
+    if setting != "cpu" and (accelerator is None or accelerator.type != torch.device(setting).type):
+        raise UserError(f"device={setting} is not to be had on this machine: set device=cpu, or leave device out")
+    return torch.device(setting)
 
 
 @torch.inference_mode()
@@ -36,6 +52,22 @@ def predict(network: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor
     """
     device = next(network.parameters()).device
     return resize_logits(network(as_float(images.to(device))), size).argmax(1)
+
+
+def predict_image(network: nn.Module, image: np.ndarray, scale: float = 1.0) -> np.ndarray:
+    """Predict one image of any size.
+
+    Args:
+        network: in evaluation mode.
+        image: ``(H, W, C)`` uint8.
+        scale: the network sees the image resized by this factor, as it did in training.
+
+    Returns:
+        Classes ``(H, W)`` uint8.
+    """
+    pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+    classes = predict(network, shrink(pixels, scale)[None], image.shape[:2])
+    return classes[0].byte().cpu().numpy()
 
 
 def evaluate(network: nn.Module, batches: Iterable[Sample], num_classes: int, ignore_index: int) -> Tensor:

@@ -9,6 +9,18 @@ import hydra
 from omegaconf import DictConfig
 
 from segnet.build import config_dir, find_user_error, register_resolvers
+from segnet.errors import UserError
+
+
+def required(config: DictConfig, key: str, example: str) -> str:
+    """Return the value of a setting that the user has to give.
+
+    Raises:
+        UserError: it was not given.
+    """
+    if config[key] is None:
+        raise UserError(f"say {key}=..., as in {key}={example}")
+    return config[key]
 
 
 def run_command(name: str, work: Callable[[DictConfig], object]) -> None:

@@ -1,5 +1,6 @@
 """``segnet-train``: train a network, or go on with a run."""
 
+import sys
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -21,6 +22,8 @@ def work(config: DictConfig) -> float:
     # Lightning's hints on what it found and might do better are for those who write a training, not who run one.
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
+    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
+    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
 
     hydra_config = HydraConfig.get()
     run_dir = Path(hydra_config.runtime.output_dir)
@@ -33,12 +36,18 @@ def work(config: DictConfig) -> float:
             )
         config = load_config(run_dir)
     metrics = train(config, run_dir, resume)
+    if "val/miou" not in metrics:  # a further process of a distributed training
+        return float("nan")
     print(f"run folder: {run_dir}")
-    return metrics.get("val/miou", float("nan"))
+    return metrics["val/miou"]
 
 
 def main() -> None:
     """Run the command."""
+    # Before Hydra makes an output folder of the wrong name.
+    for argument in sys.argv[1:]:
+        if argument.startswith("resume=") and not Path(argument.removeprefix("resume="), "config.yaml").is_file():
+            sys.exit(f"segnet-train: error: {argument} is not a run folder: it has no config.yaml")
     run_command("train", work)
 
 

@@ -1,5 +1,6 @@
 """The prediction panel: image, label, prediction and errors, side by side."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,23 +8,8 @@ from torch import nn
 
 from segnet.data import DataModule
 from segnet.inference import predict
-
-IGNORED_COLOUR = (0, 0, 0)
-RIGHT_COLOUR, WRONG_COLOUR = (235, 235, 235), (200, 30, 60)
-
-
-def colourise(classes: np.ndarray, colours: list[tuple[int, int, int]]) -> np.ndarray:
-    """Take classes ``(H, W)`` to RGB ``(H, W, 3)`` uint8; whatever is no class is black."""
-    palette = np.zeros((256, 3), np.uint8)
-    palette[:] = IGNORED_COLOUR
-    palette[: len(colours)] = colours
-    return palette[classes.astype(np.uint8)]
-
-
-def error_map(prediction: np.ndarray, label: np.ndarray, ignore_index: int) -> np.ndarray:
-    """Return RGB ``(H, W, 3)`` uint8: light where right, red where wrong, black where not scored."""
-    colours = np.array([RIGHT_COLOUR, WRONG_COLOUR, IGNORED_COLOUR], np.uint8)
-    return colours[np.where(label == ignore_index, 2, prediction != label)]
+from segnet.reporting.pictures import IGNORED_COLOUR, WRONG_COLOUR, colourise, error_map
+from segnet.run_folder import write_whole
 
 
 def save_predictions(path: Path, network: nn.Module, data: DataModule, split: str, rows: int = 4) -> None:
@@ -53,9 +39,9 @@ def save_predictions(path: Path, network: nn.Module, data: DataModule, split: st
         ]
     ]
     figure.legend(handles=patches, loc="outside lower center", ncols=7, fontsize=8, frameon=False)
-    beside = path.with_name(f".{path.name}")
-    figure.savefig(beside, format="png", dpi=110)
-    beside.replace(path)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110)
+    write_whole(path, picture.getvalue())
 
 
 def _draw_row(axes: np.ndarray, network: nn.Module, sample: dict, data: DataModule, name: str) -> None:

@@ -8,7 +8,7 @@ from segnet.metrics import MIOU_DEFINITION, Scores
 
 def print_scores(classes: list[str], columns: dict[str, Scores], split: str) -> None:
     """Print the IoU of each class, one column for each named result, in percent."""
-    table = Table(title=f"IoU on the {split} split, %", caption=MIOU_DEFINITION, caption_justify="left")
+    table = Table(title=f"IoU on the {split} split, %")
     table.add_column("class")
     for name in columns:
         table.add_column(name, justify="right")
@@ -18,7 +18,9 @@ def print_scores(classes: list[str], columns: dict[str, Scores], split: str) -> 
     for field in ("miou", "class_accuracy", "pixel_accuracy"):
         label = "mean IoU" if field == "miou" else field.replace("_", " ")
         table.add_row(label, *(_percent(getattr(result, field)) for result in columns.values()))
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    console.print(MIOU_DEFINITION, style="dim", highlight=False)
 
 
 def _percent(share: float) -> str:

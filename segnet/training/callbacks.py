@@ -8,7 +8,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
 
-from segnet.training.run_folder import (
+from segnet.run_folder import (
     BEST_CHECKPOINT,
     HISTORY,
     LAST_CHECKPOINT,

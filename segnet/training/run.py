@@ -11,15 +11,16 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from segnet.analysis import count_macs, count_parameters
-from segnet.build import data_from_config, find_user_error, instantiate, load_weights, network_from_config
+from segnet.build import data_from_config, find_user_error, instantiate, load, network_from_config
 from segnet.data import DataModule
 from segnet.errors import UserError
-from segnet.evaluation import flat_scores, score_lookup, score_split
+from segnet.evaluation import flat_scores, score_confusion, score_lookup
+from segnet.metrics import scores
 from segnet.reporting.panel import save_predictions
 from segnet.reporting.tables import print_scores
+from segnet.run_folder import CONFIG, LAST_CHECKPOINT, METRICS, PREDICTIONS, write_json, write_whole
 from segnet.training.callbacks import History
 from segnet.training.precision import choose_precision
-from segnet.training.run_folder import CONFIG, LAST_CHECKPOINT, METRICS, PREDICTIONS, write_json, write_whole
 from segnet.training.task import SegmentationTask
 
 log = logging.getLogger(__name__)
@@ -87,8 +88,8 @@ def _train(config: DictConfig, run_dir: Path, resume: bool) -> dict[str, Any]:
     )
     if not trainer.is_global_zero:
         return {}
-    load_weights(network, run_dir)
-    network.to(trainer.strategy.root_device)
+    # As anyone would load it later, so that segnet-evaluate repeats these scores to the last digit.
+    network = load(run_dir).to(trainer.strategy.root_device)
     return _facts(trainer, network, data) | _final_scores(network, data, run_dir)
 
 
@@ -106,7 +107,14 @@ def _build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Train
     factory = instantiate(config.trainer)
     probe = factory(precision=None, logger=False, enable_checkpointing=False)
     precision = choose_precision(config.trainer.precision, probe.strategy.root_device.type)
-    return factory(precision=precision, logger=loggers, callbacks=callbacks, default_root_dir=config.run_dir)
+    shows_progress = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
+    return factory(
+        precision=precision,
+        logger=loggers,
+        callbacks=callbacks,
+        enable_progress_bar=shows_progress,  # else Lightning adds a bar of its own
+        default_root_dir=config.run_dir,
+    )
 
 
 def _build_task(config: DictConfig, data: DataModule, network: nn.Module) -> SegmentationTask:
@@ -142,7 +150,7 @@ def _facts(trainer: pl.Trainer, network: nn.Module, data: DataModule) -> dict[st
 
 def _final_scores(network: nn.Module, data: DataModule, run_dir: Path) -> dict[str, Any]:
     """Score the network on validation and test splits, print the table and draw the panel."""
-    network_scores = {split: score_split(network, data, split) for split in ("val", "test")}
+    network_scores = {split: scores(score_confusion(network, data, split)) for split in ("val", "test")}
     lookup_scores = score_lookup(data, "test")
     save_predictions(run_dir / PREDICTIONS, network, data, "test")
     print_scores(data.classes, {"network": network_scores["test"], "colour lookup": lookup_scores}, "test")

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-CONFIG, METRICS, HISTORY, PREDICTIONS = "config.yaml", "metrics.json", "history.csv", "predictions.png"
+CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.csv"
+PREDICTIONS, EVALUATION = "predictions.png", "evaluation.json"
 BEST_CHECKPOINT, LAST_CHECKPOINT = Path("checkpoints", "best.ckpt"), Path("checkpoints", "last.ckpt")
 
 

@@ -1,0 +1,46 @@
+from segnet.data.sampling import EvaluationOrder, TrainingOrder
+
+
+def test_an_epoch_visits_every_sample_once_but_for_the_last_broken_batch():
+    order = TrainingOrder(size=11, batch_size=4, seed=3)
+    keys = list(order)
+    assert len(keys) == len(order) == 8
+    assert len({index for _, index in keys}) == 8
+    assert all(epoch == 0 and 0 <= index < 11 for epoch, index in keys)
+
+
+def test_the_order_depends_on_seed_and_epoch_alone():
+    order = TrainingOrder(size=50, batch_size=5, seed=3)
+    first = list(order)
+    order.set_epoch(1)
+    second = list(order)
+    order.set_epoch(0)
+    assert list(order) == first
+    assert [index for _, index in second] != [index for _, index in first]
+    assert list(TrainingOrder(size=50, batch_size=5, seed=4)) != first
+
+
+def test_processes_share_out_the_batches_of_a_single_one():
+    alone = list(TrainingOrder(size=20, batch_size=6, seed=0))
+    shares = [list(TrainingOrder(20, 6, seed=0, rank=rank, world_size=3)) for rank in range(3)]
+    assert [len(share) for share in shares] == [6, 6, 6]
+    for batch in range(3):
+        together = [key for share in shares for key in share[2 * batch : 2 * batch + 2]]
+        assert together == alone[6 * batch : 6 * batch + 6]
+
+
+def test_several_passes_an_epoch_have_orders_and_augmentations_of_their_own():
+    order = TrainingOrder(size=10, batch_size=5, seed=0, passes=3)
+    order.set_epoch(2)
+    keys = list(order)
+    assert len(keys) == len(order) == 30
+    assert [key[0] for key in keys] == [6] * 10 + [7] * 10 + [8] * 10
+    single = TrainingOrder(size=10, batch_size=5, seed=0)
+    single.set_epoch(7)
+    assert keys[10:20] == list(single)
+
+
+def test_evaluation_counts_each_sample_once_over_all_processes():
+    shares = [EvaluationOrder(10, rank, world_size=4) for rank in range(4)]
+    assert sorted(index for share in shares for index in share) == list(range(10))
+    assert [len(share) for share in shares] == [3, 3, 2, 2]
