@@ -1,7 +1,10 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -15,3 +18,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "camvid" in item.keywords:
             item.add_marker(skip)
+
+
+def _write_camvid(root: Path, images: int = 3, size: tuple[int, int] = (6, 8)) -> Path:
+    """A tiny data set in the tutorial's layout, its lists with somebody else's absolute paths."""
+    random = np.random.default_rng(0)
+    for split in ("train", "val", "test"):
+        for folder, shape, top in ((split, (*size, 3), 256), (f"{split}annot", size, 12)):
+            (root / folder).mkdir(parents=True, exist_ok=True)
+            for number in range(images):
+                pixels = random.integers(0, top, shape, dtype=np.uint8)
+                Image.fromarray(pixels).save(root / folder / f"{number}.png")
+        lines = [f"/SegNet/CamVid/{split}/{n}.png /SegNet/CamVid/{split}annot/{n}.png" for n in range(images)]
+        (root / f"{split}.txt").write_text("\n".join(lines) + "\n")
+    return root
+
+
+@pytest.fixture
+def write_camvid() -> Callable[..., Path]:
+    """Write a tiny data set in CamVid's layout into a folder, and return the folder."""
+    return _write_camvid

@@ -10,20 +10,11 @@ from segnet.cli.entry import run_command
 
 def work(config: DictConfig) -> float:
     """Train; the return value is what a sweeper of Hydra's optimises."""
-    import logging
-    import warnings
-
     from hydra.core.hydra_config import HydraConfig
 
     from segnet.build import load_config
     from segnet.errors import UserError
     from segnet.training.run import train
-
-    # Lightning's hints on what it found and might do better are for those who write a training, not who run one.
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")
-    warnings.filterwarnings("ignore", ".*isinstance.treespec, LeafSpec.*")
 
     hydra_config = HydraConfig.get()
     run_dir = Path(hydra_config.runtime.output_dir)

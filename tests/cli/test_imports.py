@@ -1,0 +1,32 @@
+"""Help and config printing must not wait for torch."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "torchvision", "pytorch_lightning", "matplotlib", "nilearn")
+SPY = """
+import runpy, sys
+sys.argv = ["segnet"] + {arguments!r}
+try:
+    runpy.run_module("segnet.cli.{command}", run_name="__main__")
+except SystemExit as stop:
+    assert not stop.code, stop.code
+print("HEAVY", sorted(set({heavy!r}) & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict"])
+@pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"]])
+def test_no_heavy_import(command, arguments):
+    code = SPY.format(arguments=arguments, command=command, heavy=HEAVY)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "HEAVY []"
+
+
+def test_evaluation_needs_no_lightning():
+    code = (
+        "import sys, segnet.evaluation, segnet.build, segnet.inference; assert 'pytorch_lightning' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

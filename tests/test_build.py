@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+import segnet
+from segnet.build import compose, config_dir, instantiate, load_config
+from segnet.errors import UserError
+
+GROUPS = sorted(path.name for path in config_dir().iterdir() if path.is_dir() and path.name != "hydra")
+CHOICES = [
+    (group, path.stem)
+    for group in GROUPS
+    for path in sorted((config_dir() / group).glob("*.yaml"))
+    if path.stem != "base"
+]
+# Parts that no package of the plain installation builds; composing them is tested all the same.
+PARTS = ("upsampler", "skip", "convolution", "activation", "downsampling", "context", "encoder", "decoder", "model")
+OPTIONAL = {("logger", "wandb"), ("logger", "mlflow")}
+
+
+def test_every_group_has_choices():
+    assert {"data", "encoder", "upsampler", "model", "trainer"} <= set(GROUPS)
+    assert all(any(group == name for name, _ in CHOICES) for group in GROUPS)
+
+
+@pytest.mark.parametrize(("group", "choice"), CHOICES)
+def test_every_yaml_is_composed_and_built(group, choice, tmp_path):
+    config = compose([f"{group}={choice}", f"run_dir={tmp_path}"])
+    if group == "experiment":
+        assert isinstance(instantiate(config.model), torch.nn.Module)
+        return
+    if group == "data":
+        assert instantiate(config.data.module).classes == list(config.data.classes)
+        return
+    if (group, choice) in OPTIONAL:
+        assert len(config.logger) == 1
+        return
+    node = config[group]
+    if group in ("callbacks", "logger"):
+        for part in (node or {}).values():
+            instantiate(part)
+        return
+    assert instantiate(node) is not None
+
+
+@pytest.mark.parametrize("overrides", [[f"{group}={choice}"] for group, choice in CHOICES if group in PARTS])
+def test_every_part_makes_a_network(overrides):
+    network = segnet.build_network(overrides).eval()
+    with torch.no_grad():
+        assert network(torch.rand(1, 1, 21, 18)).shape == (1, 4, 21, 18)
+
+
+def test_a_network_from_python_takes_overrides():
+    network = segnet.build_network(["data=camvid", "upsampler=max_unpool", "skip=none", "encoder.widths=[4,6,8]"])
+    assert network.num_classes == 11
+    assert network.encoder.channels == (4, 6, 8)
+    assert network(torch.rand(2, 3, 13, 10)).shape == (2, 11, 13, 10)
+
+
+def test_an_unknown_choice_lists_what_there_is():
+    with pytest.raises(UserError, match=r"Could not find 'upsampler/lanczos'(?s:.)*bilinear"):
+        segnet.build_network(["upsampler=lanczos"])
+
+
+def test_an_unknown_key_is_refused():
+    with pytest.raises(UserError, match=r"Could not override 'encoder\.width'"):
+        segnet.build_network(["encoder.width=[4]"])
+
+
+def test_max_unpool_behind_strides_is_refused_with_the_mend():
+    with pytest.raises(UserError, match=r"MaxUnpool needs pool indices, but PlainEncoder keeps none .*max_pool"):
+        segnet.build_network(["upsampler=max_unpool", "downsampling=strided"])
+
+
+def test_arms_share_the_bits_of_all_shared_parameters():
+    plain = dict(segnet.build_network(["upsampler=nearest"]).named_parameters())
+    learned = dict(segnet.build_network(["upsampler=transposed_conv"]).named_parameters())
+    assert set(plain) < set(learned)
+    assert all(torch.equal(plain[name], learned[name]) for name in plain)
+
+
+def test_seeds_start_differently_and_repeat():
+    one, again, other = (segnet.build_network([f"seed={seed}"]).state_dict() for seed in (1, 1, 2))
+    assert all(torch.equal(one[name], again[name]) for name in one)
+    kernels = [name for name in one if name.endswith("convolution.weight")]
+    assert kernels
+    assert not any(torch.equal(one[name], other[name]) for name in kernels)
+
+
+def test_what_is_no_run_folder_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"is not a run folder: it has no config.yaml"):
+        segnet.load(tmp_path)
+    (tmp_path / "config.yaml").write_text("seed: 0\n")
+    assert load_config(tmp_path).seed == 0
+
+
+def test_the_shipped_configs_lie_beside_the_package_in_a_checkout():
+    assert config_dir() == Path(segnet.__file__).parent.parent / "configs"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        segnet.nothing  # noqa: B018

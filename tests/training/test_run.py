@@ -1,0 +1,194 @@
+import csv
+import json
+import math
+
+import pytest
+import torch
+from PIL import Image
+
+import segnet
+from segnet.build import data_from_config, load_config
+from segnet.errors import UserError
+from segnet.evaluation import flat_scores, score_confusion
+from segnet.losses import CrossEntropy
+from segnet.metrics import scores
+from segnet.training.callbacks import History
+from segnet.training.run import train
+from segnet.training.task import SegmentationTask
+
+
+@pytest.fixture(scope="module")
+def run(tiny_config, tmp_path_factory):
+    run_dir = tmp_path_factory.mktemp("run")
+    return run_dir, train(tiny_config("trainer.max_epochs=3", "logger=tensorboard"), run_dir)
+
+
+def test_the_run_folder_is_complete(run):
+    run_dir, metrics = run
+    names = {str(path.relative_to(run_dir)) for path in run_dir.rglob("*") if path.is_file()}
+    assert {"config.yaml", "metrics.json", "history.csv", "predictions.png"} <= names
+    assert {"checkpoints/best.ckpt", "checkpoints/last.ckpt"} <= names
+    assert any(name.startswith("tensorboard/events.") for name in names)
+    assert not any("/." in f"/{name}" for name in names), "a file was left half written"
+    assert json.loads((run_dir / "metrics.json").read_text()).keys() == metrics.keys()
+
+
+def test_metrics_have_flat_keys_and_plain_values(run):
+    _, metrics = run
+    assert metrics["status"] == "completed"
+    assert metrics["seed"] == 0
+    assert {"val/miou", "test/miou", "test/iou/pole", "lookup/test/miou", "params", "macs", "epochs"} <= metrics.keys()
+    assert metrics["epochs"] == 3
+    assert metrics["train_seconds"] > 0
+    assert metrics["train_images_per_second"] == pytest.approx(24 / metrics["train_seconds"], rel=0.01)
+    assert 0 <= metrics["test/miou"] <= 1
+
+
+def test_history_has_a_row_an_epoch(run):
+    run_dir, metrics = run
+    rows = list(csv.DictReader((run_dir / "history.csv").read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["0", "1", "2"]
+    assert [row["step"] for row in rows] == ["2", "4", "6"]
+    assert all(math.isfinite(float(row[key])) for row in rows for key in ("train/loss", "val/loss", "val/miou", "lr"))
+    assert max(float(row["val/miou"]) for row in rows) == pytest.approx(metrics["val/miou"], abs=1e-5)
+
+
+def test_checkpoints_hold_plain_values(run):
+    run_dir, _ = run
+    for name in ("best", "last"):
+        checkpoint = torch.load(run_dir / "checkpoints" / f"{name}.ckpt", weights_only=True)
+        assert checkpoint["state_dict"]
+
+
+def test_the_config_is_resolved_and_rebuilds_the_network(run):
+    run_dir, metrics = run
+    assert "${" not in (run_dir / "config.yaml").read_text()
+    assert load_config(run_dir).run_dir == str(run_dir)
+    network = segnet.load(run_dir)
+    assert not network.training
+    assert sum(parameter.numel() for parameter in network.parameters()) == metrics["params"]
+    assert network(torch.rand(1, 3, 9, 7)).shape == (1, 4, 9, 7)
+
+
+def test_evaluating_again_gives_the_same_score_to_the_last_digit(run):
+    run_dir, metrics = run
+    data = data_from_config(load_config(run_dir))
+    for split in ("val", "test"):
+        again = flat_scores(scores(score_confusion(segnet.load(run_dir), data, split)), data.classes)
+        for name, value in again.items():
+            assert value == metrics[f"{split}/{name}"] or (math.isnan(value) and math.isnan(metrics[f"{split}/{name}"]))
+
+
+def test_the_panel_is_a_picture(run):
+    run_dir, _ = run
+    with Image.open(run_dir / "predictions.png") as picture:
+        picture.load()
+        assert picture.width > 800
+
+
+def assert_same_weights(one, two, name):
+    states = [torch.load(d / f"checkpoints/{name}.ckpt", weights_only=True)["state_dict"] for d in (one, two)]
+    assert states[0].keys() == states[1].keys()
+    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def timeless_history(run_dir):
+    rows = csv.DictReader((run_dir / "history.csv").read_text().splitlines())
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def test_two_trainings_are_the_same_to_the_bit(tiny_config, tmp_path):
+    for name in ("one", "two"):
+        train(tiny_config(), tmp_path / name)
+    assert_same_weights(tmp_path / "one", tmp_path / "two", "last")
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tiny_config, tmp_path, monkeypatch):
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    train(tiny_config("trainer.max_epochs=4"), whole)
+    start = History.on_train_epoch_start
+
+    def killed_in_epoch_2(self, trainer, task):
+        if trainer.current_epoch == 2:
+            raise RuntimeError("killed")
+        start(self, trainer, task)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "on_train_epoch_start", killed_in_epoch_2)
+        with pytest.raises(RuntimeError, match="killed"):
+            train(tiny_config("trainer.max_epochs=4"), broken)
+    assert json.loads((broken / "metrics.json").read_text()) == {"status": "failed", "seed": 0, "error": "killed"}
+    train(load_config(broken), broken, resume=True)
+
+    assert timeless_history(broken) == timeless_history(whole)
+    for name in ("best", "last"):
+        assert_same_weights(whole, broken, name)
+    assert json.loads((broken / "metrics.json").read_text())["status"] == "completed"
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tiny_config, tmp_path, monkeypatch):
+    step = SegmentationTask.training_step
+
+    def broken_in_step_3(self, batch, batch_index):
+        if self.global_step == 3:
+            with torch.no_grad():
+                self.network.head.bias.fill_(math.inf)
+        return step(self, batch, batch_index)
+
+    monkeypatch.setattr(SegmentationTask, "training_step", broken_in_step_3)
+    with pytest.raises(UserError, match=r"the loss became nan in step 3 \(epoch 1\), on the samples train0000\d, .*lr"):
+        train(tiny_config(), tmp_path)
+    checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["epoch"] == 0
+    assert all(value.isfinite().all() for value in checkpoint["state_dict"].values())
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["status"] == "failed"
+    assert "the loss became nan" in metrics["error"]
+
+
+def test_a_strange_label_is_found_before_training(tiny_config, tmp_path):
+    with pytest.raises(UserError, match=r"label of train0000\d holds the value 3 .*neither a class \(0..2\)"):
+        train(tiny_config("~data.classes.polygon"), tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_a_folder_that_holds_a_run_is_not_written_over(run, tiny_config):
+    run_dir, _ = run
+    before = (run_dir / "metrics.json").read_text()
+    with pytest.raises(UserError, match=r"holds a run already: go on with it by resume=.*, or name another run_dir"):
+        train(tiny_config(), run_dir)
+    assert (run_dir / "metrics.json").read_text() == before
+
+
+def test_median_frequency_weights_reach_the_loss(tiny_config, tmp_path, monkeypatch):
+    seen = []
+    forward = CrossEntropy.forward
+
+    def watched(self, logits, labels):
+        seen.append(self.class_weights)
+        return forward(self, logits, labels)
+
+    monkeypatch.setattr(CrossEntropy, "forward", watched)
+    train(tiny_config("class_weights=median_frequency", "trainer.max_epochs=1"), tmp_path)
+    assert seen[0][0] < 1 < seen[0][1]  # the background is common, poles are rare
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["optimizer=sgd", "scheduler=poly"],
+        ["scheduler=cosine", "channels_last=false"],
+        ["scheduler=constant", "upsampler=max_unpool", "skip=none"],
+        ["convolution=separable", "downsampling=strided", "skip=add", "upsampler=bed_of_nails"],
+        ["data.scale=0.5", "trainer.precision=bf16-mixed", "upsampler=transposed_conv"],
+    ],
+)
+def test_other_choices_train_too(tiny_config, tmp_path, overrides):
+    metrics = train(tiny_config("trainer.max_epochs=1", *overrides), tmp_path)
+    assert metrics["status"] == "completed"
+
+
+@pytest.mark.slow
+def test_a_compiled_network_trains_and_its_checkpoint_loads(tiny_config, tmp_path):
+    train(tiny_config("compile=true", "trainer.max_epochs=1"), tmp_path)
+    assert segnet.load(tmp_path)(torch.rand(1, 3, 16, 24)).shape == (1, 4, 16, 24)
