@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from segnet.build import config_dir, find_user_error, register_resolvers
 from segnet.errors import UserError
@@ -21,6 +21,20 @@ def required(config: DictConfig, key: str, example: str) -> str:
     if config[key] is None:
         raise UserError(f"say {key}=..., as in {key}={example}")
     return config[key]
+
+
+def sweep_folder(number: int, overrides: list[str]) -> str:
+    """Name one run of a sweep by what it sweeps, as in ``upsampler=nearest,seed=0``.
+
+    Hydra's own name has every override in it, and soon is longer than a file system takes.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    given = [text for text in sys.argv[1:] if "=" in text and not text.startswith("-")]
+    parser = OverridesParser.create()
+    swept = {override.key_or_group for override in parser.parse_overrides(given) if override.is_sweep_override()}
+    name = ",".join(text for text in overrides if text.split("=")[0] in swept).replace("/", "_")
+    return name if 0 < len(name) <= 120 else f"{number:03d}_{name[:120]}".rstrip("_")
 
 
 def run_command(name: str, work: Callable[[DictConfig], object]) -> None:
@@ -41,4 +55,5 @@ def run_command(name: str, work: Callable[[DictConfig], object]) -> None:
             sys.exit(1)
 
     register_resolvers()
+    OmegaConf.register_new_resolver("sweep_folder", sweep_folder, replace=True)
     hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)(guarded)()

@@ -84,22 +84,29 @@ class History(pl.Callback):
             )
 
 
-def checkpoint(run_dir: str) -> ModelCheckpoint:
-    """Keep the checkpoint with the best validation mIoU, and the last one."""
-    folder = Path(run_dir)
-    callback = ModelCheckpoint(
-        dirpath=folder / BEST_CHECKPOINT.parent,
-        filename=BEST_CHECKPOINT.stem,
-        monitor="val/miou",
-        mode="max",
+def best_checkpoint(run_dir: str) -> ModelCheckpoint:
+    """Keep the checkpoint with the best validation mIoU."""
+    return _checkpoint(Path(run_dir) / BEST_CHECKPOINT, monitor="val/miou", mode="max")
+
+
+def last_checkpoint(run_dir: str) -> ModelCheckpoint:
+    """Keep the checkpoint of the last finished epoch, from which a run goes on.
+
+    A callback of its own, and after the one above: Lightning's ``save_last`` writes only when the best is written.
+    """
+    return _checkpoint(Path(run_dir) / LAST_CHECKPOINT)
+
+
+def _checkpoint(path: Path, **selection: str) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        dirpath=path.parent,
+        filename=path.stem,
         save_top_k=1,
-        save_last=True,
         # After validation and after the epoch's end, so that a run goes on with the next epoch.
         save_on_train_epoch_end=True,
         enable_version_counter=False,
+        **selection,
     )
-    callback.CHECKPOINT_NAME_LAST = LAST_CHECKPOINT.stem
-    return callback
 
 
 def progress_bar() -> RichProgressBar | None:

@@ -3,12 +3,20 @@
 import torch
 
 
+def device_type(accelerator: str) -> str:
+    """Say what Lightning's accelerator setting ("auto", "gpu", "cpu", ...) comes to here: "cpu", "cuda" or "mps"."""
+    if accelerator not in ("auto", "gpu"):
+        return accelerator
+    found = torch.accelerator.current_accelerator(check_available=True)
+    return found.type if found is not None else "cpu"
+
+
 def choose_precision(setting: str, device: str) -> str:
     """Resolve ``precision=auto``.
 
     Args:
         setting: a precision that Lightning knows, or "auto".
-        device: "cpu", "cuda" or "mps".
+        device: "cpu", "cuda", "mps" or another.
 
     Returns:
         "bf16-mixed" on a GPU of compute capability 8 or more and on a CPU with bfloat16 instructions (AMX or

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
@@ -25,7 +27,7 @@ from segnet.reporting.panel import save_predictions
 from segnet.reporting.tables import print_scores
 from segnet.run_folder import CONFIG, LAST_CHECKPOINT, METRICS, PREDICTIONS, write_json, write_whole
 from segnet.training.callbacks import History
-from segnet.training.precision import choose_precision
+from segnet.training.precision import choose_precision, device_type
 from segnet.training.task import SegmentationTask
 
 log = logging.getLogger(__name__)
@@ -95,6 +97,12 @@ def _train(config: DictConfig, run_dir: Path, resume: bool) -> dict[str, Any]:
     data = data_from_config(config)
     callbacks = _optional_parts("callbacks", config.callbacks)
     trainer = _build_trainer(config, callbacks)
+    if trainer.world_size > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+        # The further processes would be started with the whole sweep's arguments.
+        raise UserError(
+            f"a sweep cannot share each run among {trainer.world_size} processes: leave out -m and call one training "
+            f"after another, or set trainer.devices=1"
+        )
     data.check(trainer.world_size)
     network = network_from_config(config)
     task = _build_task(config, data, network)
@@ -142,9 +150,8 @@ def _build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Train
     factory = instantiate(config.trainer)
     shows_progress = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
     try:
-        probe = factory(precision=None, logger=False, enable_checkpointing=False)
         return factory(
-            precision=choose_precision(config.trainer.precision, probe.strategy.root_device.type),
+            precision=choose_precision(config.trainer.precision, device_type(config.trainer.accelerator)),
             logger=loggers,
             callbacks=callbacks,
             enable_progress_bar=shows_progress,  # else Lightning adds a bar of its own

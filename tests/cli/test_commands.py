@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segnet.build import load_config
 from segnet.cli import evaluate, predict, train
+from segnet.cli.entry import sweep_folder
 
 TINY = [
     "data=shapes",
@@ -88,12 +90,28 @@ def test_train_evaluate_and_predict_in_a_row(call, run_dir, tmp_path):
 def test_a_sweep_makes_a_folder_a_run(call, tmp_path):
     code, _, err = call(train, "-m", *TINY, "upsampler=nearest,max_unpool", "seed=0,1", f"run_dir={tmp_path / 'sweep'}")
     assert code == 0, err
-    found = sorted(path.parent.relative_to(tmp_path / "sweep") for path in tmp_path.rglob("metrics.json"))
-    assert len(found) == 4
-    for path in found:
-        config = (tmp_path / "sweep" / path / "config.yaml").read_text()
-        assert f"seed: {1 if 'seed=1' in str(path) else 0}\n" in config
-        assert ("MaxUnpool" in config) == ("upsampler=max_unpool" in str(path))
+    found = sorted(path.parent.name for path in (tmp_path / "sweep").rglob("metrics.json"))
+    assert found == sorted(f"upsampler={name},seed={seed}" for name in ("nearest", "max_unpool") for seed in (0, 1))
+    for name in found:
+        config = load_config(tmp_path / "sweep" / name)
+        assert f"seed={config.seed}" in name
+        assert ("upsampler=max_unpool" in name) == config.upsampler._target_.endswith("MaxUnpool")
+        assert config.run_dir == str(tmp_path / "sweep" / name)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "overrides", "name"),
+    [
+        (["-m", "seed=0,1", "data=shapes"], ["seed=1", "data=shapes"], "seed=1"),
+        (["-m", "--config-dir=mine", "data.root=/a/b,/c", "seed=2"], ["data.root=/c", "seed=2"], "data.root=_c"),
+        (["-m", "encoder.widths=[4,8],[8,16]"], ["encoder.widths=[8,16]"], "encoder.widths=[8,16]"),
+        (["-m", "hydra.sweeper.params.seed='1,2'"], ["seed=2"], "007"),
+        (["-m", f"name={'x' * 200},y"], [f"name={'x' * 200}"], "007_name=" + "x" * 115),
+    ],
+)
+def test_a_run_of_a_sweep_is_named_by_what_is_swept(monkeypatch, arguments, overrides, name):
+    monkeypatch.setattr(sys, "argv", ["segnet-train", *arguments])
+    assert sweep_folder(7, overrides) == name
 
 
 def test_a_run_goes_on_from_the_command_line(call, run_dir):

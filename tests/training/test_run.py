@@ -60,6 +60,22 @@ def test_checkpoints_hold_plain_values(run):
         assert checkpoint["state_dict"]
 
 
+def test_best_is_the_best_epoch_and_last_is_the_last(tiny_config, tmp_path, monkeypatch):
+    mious = iter([0.2, 0.9, 0.5, 0.4])
+
+    def falling(confusion):
+        result = scores(confusion)
+        return result._replace(miou=next(mious))
+
+    monkeypatch.setattr("segnet.training.task.scores", falling)
+    train(tiny_config("trainer.max_epochs=4"), tmp_path)
+    epochs = {
+        name: torch.load(tmp_path / f"checkpoints/{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last")
+    }
+    assert epochs == {"best": 1, "last": 3}
+    assert sorted(path.name for path in (tmp_path / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+
+
 def test_the_config_is_resolved_and_rebuilds_the_network(run):
     run_dir, metrics = run
     assert "${" not in (run_dir / "config.yaml").read_text()

@@ -1,0 +1,31 @@
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.slow
+def test_the_wheel_carries_the_configs_and_the_commands(tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, ROOT],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+        archive.extractall(tmp_path / "site")
+    shipped = {f"segnet/{path.relative_to(ROOT)}" for path in (ROOT / "configs").rglob("*.yaml")}
+    assert shipped <= names
+    assert not any(name.startswith(("tests/", "data/")) for name in names)
+    # Away from the checkout, with only the wheel's files first on the path.
+    code = "import segnet; print(segnet.__file__); print(segnet.build_network(['upsampler=nearest']).num_classes)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "site", check=True, capture_output=True, text=True
+    )
+    assert result.stdout.split() == [str(tmp_path / "site" / "segnet" / "__init__.py"), "4"]

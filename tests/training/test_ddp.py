@@ -1,0 +1,58 @@
+"""Two processes on the CPU, started by Lightning as a user would have them started."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+pytestmark = pytest.mark.slow
+
+ARGUMENTS = [
+    "data=shapes",
+    "data.size=[16,24]",
+    "data.images={train:9,val:7,test:5}",
+    "data.batch_size=4",
+    "data.eval_batch_size=2",
+    "data.num_workers=0",
+    "encoder.widths=[4,8]",
+    "encoder.depths=[1,1]",
+    "trainer.max_epochs=2",
+    "logger=none",
+    "trainer=ddp",
+    "trainer.accelerator=cpu",
+    "trainer.devices=2",
+]
+
+
+def call(*arguments: object) -> subprocess.CompletedProcess:
+    # The console script, since starting further processes of it is the harder case.
+    command = [str(Path(sys.executable).with_name("segnet-train")), *map(str, arguments), *ARGUMENTS]
+    return subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+
+
+def test_two_processes_make_one_run_folder_and_count_each_sample_once(tmp_path):
+    run_dir = tmp_path / "run"
+    result = call(f"run_dir={run_dir}")
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.count("run folder:") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    metrics = json.loads((run_dir / "metrics.json").read_text())
+    assert metrics["status"] == "completed"
+    rows = list(csv.DictReader((run_dir / "history.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["2", "4"]
+    # metrics.json is scored by one process, history.csv by both: 7 images shared by 2 processes count once each.
+    best = max(rows, key=lambda row: float(row["val/miou"]))
+    assert float(best["val/miou"]) == pytest.approx(metrics["val/miou"], abs=1e-6)
+    for name in ("background", "pole", "disc", "polygon"):
+        assert float(best[f"val/iou/{name}"]) == pytest.approx(metrics[f"val/iou/{name}"], abs=1e-6)
+    torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def test_a_sweep_of_distributed_trainings_is_refused(tmp_path):
+    result = call("-m", "seed=0,1", f"run_dir={tmp_path / 'sweep'}")
+    assert result.returncode == 1
+    assert "a sweep cannot share each run among 2 processes: leave out -m" in result.stderr
