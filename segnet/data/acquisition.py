@@ -11,8 +11,7 @@ class Acquisition:
     """Gamma, intensity non-uniformity and Rician noise, in this order.
 
     Args:
-        noise: standard deviation of the noise in each of the two channels, relative to the brightest tissue (which
-            has the value 1).
+        noise: standard deviation of the noise in each of the two channels, in units of the brightest tissue.
         non_uniformity: full range of the multiplicative field; 0.4 lets it run from 0.8 to 1.2 over the slice.
         gamma: smallest and largest exponent of the intensities, drawn log-uniformly.
     """
@@ -21,7 +20,7 @@ class Acquisition:
         self.noise, self.non_uniformity, self.gamma = noise, non_uniformity, gamma
 
     def __call__(self, intensities: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Take clean intensities ``(H, W)`` in 0..1 to a noisy slice ``(H, W)`` float32 (0 up, rarely above 1.5)."""
+        """Take clean intensities ``(H, W)``, 1 the brightest tissue, to a noisy slice ``(H, W)`` float32."""
         exponent = np.exp(random.uniform(*np.log(self.gamma)))
         signal = intensities.astype(np.float32) ** np.float32(exponent)
         signal *= 1 + self.non_uniformity / 2 * smooth_field(intensities.shape, random)

@@ -13,7 +13,9 @@ BACKGROUND, CSF, GREY_MATTER, WHITE_MATTER = range(4)
 
 @functools.cache
 def brain_volume() -> tuple[np.ndarray, np.ndarray]:
-    """Return T1 intensities (float32, 0..1) and tissue labels (uint8), both ``(197, 233, 189)`` at 1 mm.
+    """Return T1 intensities (float32) and tissue labels (uint8), both ``(197, 233, 189)`` at 1 mm.
+
+    Intensities are in units of the mean of the brightest tissue, white matter; background is 0.
 
     The axes run left to right, back to front and bottom to top. The label is the largest of the tissue maps
     inside the brain (where the skull-stripped T1 image is not zero); cerebrospinal fluid, CSF, is what the grey- and
@@ -34,7 +36,8 @@ def brain_volume() -> tuple[np.ndarray, np.ndarray]:
     )
     fluid = np.clip(1 - grey - white, 0, 1)
     tissue = np.stack([fluid, grey, white]).argmax(0) + CSF
-    return intensities, np.where(intensities > 0, tissue, BACKGROUND).astype(np.uint8)
+    labels = np.where(intensities > 0, tissue, BACKGROUND).astype(np.uint8)
+    return intensities / intensities[labels == WHITE_MATTER].mean(), labels
 
 
 class Brain:
@@ -78,6 +81,6 @@ class Brain:
         number = self.slices[index]
         clean = np.ascontiguousarray(self.intensities[:, ::-1, number].T)
         label = np.ascontiguousarray(self.labels[:, ::-1, number].T)
-        # The brightest tissue stands at 1; the field and the noise lift it, so 8 bits hold 0 to 1.6.
+        # The brightest tissue has a mean of 1; the field and the noise lift it, so 8 bits hold 0 to 1.6.
         image = self.acquisition(clean, random) * (255 / 1.6)
         return np.clip(np.rint(image), 0, 255).astype(np.uint8)[..., None], label
