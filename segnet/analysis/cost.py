@@ -110,11 +110,9 @@ def stage_costs(network: nn.Module, images: Tensor) -> list[StageCost]:
     for stage in [*seen.stages, Stage(OUTSIDE, None, None, None, 0)]:
         activation, index = memory.get(stage.name, (0, 0))
         own = tuple(modules[stage.name])
-        parameters = sum(module.parameters for module in own)
-        cost = StageCost(
-            stage.name, stage.stride, stage.channels, stage.size, parameters, stage_macs[stage.name], activation, index, own
-        )
-        if parameters or cost.macs or activation or index:
+        parameters, macs = sum(module.parameters for module in own), stage_macs[stage.name]
+        cost = StageCost(stage.name, stage.stride, stage.channels, stage.size, parameters, macs, activation, index, own)
+        if parameters or macs or activation or index:
             costs.append(cost)
     return costs
 
