@@ -53,12 +53,10 @@ def measure_latencies(
 
 def describe_device(device: torch.device) -> dict[str, str | int]:
     """Say what a time was measured on: device, its name, torch and its threads."""
-    cuda = device.type == "cuda"
-    name = (
-        torch.cuda.get_device_name(device)
-        if cuda
-        else f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
-    )
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
     return {
         "device": device.type,
         "device_name": name,

@@ -2,7 +2,8 @@
 
 In the copy all weights are positive, and whatever could hide a path is replaced while it runs: activations and norms
 are left out, a maximum becomes a sum or a mean over all its candidates, and a softmax or a gate becomes a smooth
-function that grows with its input. The gradient of an output pixel is then above zero exactly where the image can reach it.
+function that grows with its input. The gradient of an output pixel is then above zero exactly where the image can
+reach it.
 """
 
 import copy
@@ -15,15 +16,16 @@ from torch.overrides import TorchFunctionMode
 
 from segnet.layers import Nearest
 
-IDENTITIES = frozenset(
-    "relu relu_ relu6 leaky_relu leaky_relu_ elu elu_ selu selu_ celu celu_ gelu silu mish prelu rrelu rrelu_ "
-    "hardtanh hardtanh_ hardswish softplus softsign logsigmoid log_softmax clamp clamp_ clamp_min clamp_min_ "
-    "clamp_max clip threshold threshold_ softshrink hardshrink tanhshrink "
-    "dropout dropout_ dropout1d dropout2d dropout3d feature_dropout alpha_dropout feature_alpha_dropout "
-    "batch_norm layer_norm group_norm instance_norm rms_norm local_response_norm normalize".split()  # noqa: SIM905
+# By the names of torch's functions; those that work in place add an underscore.
+IDENTITIES = (
+    {"relu", "relu6", "leaky_relu", "prelu", "rrelu", "threshold", "elu", "selu", "celu", "gelu", "silu", "mish"}
+    | {"hardtanh", "hardswish", "softplus", "softsign", "logsigmoid", "log_softmax", "softshrink", "hardshrink"}
+    | {"clamp", "clamp_min", "clamp_max", "clip"}
+    | {"dropout", "dropout1d", "dropout2d", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"}
+    | {"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm", "normalize"}
 )
-GATES = frozenset("sigmoid sigmoid_ hardsigmoid hardsigmoid_ softmax tanh tanh_".split())  # noqa: SIM905
-GLOBAL_POOLS = frozenset(["adaptive_avg_pool2d", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices"])
+GATES = {"sigmoid", "hardsigmoid", "softmax", "tanh"}
+GLOBAL_POOLS = {"adaptive_avg_pool2d", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices"}
 
 
 def neutral_copy(network: nn.Module) -> nn.Module:
@@ -64,7 +66,7 @@ class Neutral(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
-        name = getattr(func, "__name__", "")
+        name = getattr(func, "__name__", "").removesuffix("_")
         if name in IDENTITIES:
             return args[0]
         if name in GATES:
