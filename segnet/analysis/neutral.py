@@ -54,15 +54,21 @@ class Neutral(TorchFunctionMode):
 
     Args:
         cut_global_pools: whether pooling over the whole map, or over a fixed number of cells, passes nothing on.
+        axis: 2 for rows, 3 for columns.
+        length: image pixels along that axis.
 
     Attributes:
         has_global_pools: whether there was one so far.
+        reach: image pixels along the axis that all convolutions so far would span if each followed the other; no path
+            through gaps (of atrous convolutions) can jump farther.
     """
 
-    def __init__(self, cut_global_pools: bool) -> None:
+    def __init__(self, cut_global_pools: bool, axis: int, length: int) -> None:
         super().__init__()
         self.cut_global_pools = cut_global_pools
+        self.axis, self.length = axis, length
         self.has_global_pools = False
+        self.reach = 0
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         kwargs = kwargs or {}
@@ -79,7 +85,14 @@ class Neutral(TorchFunctionMode):
             return _sample_at_start(*args, **kwargs)
         if name in GLOBAL_POOLS or _is_global_mean(name, args, kwargs):
             return self._global_pool(func, name, args, kwargs)
+        if name == "conv2d":
+            self._note_reach(*args, **kwargs)
         return func(*args, **kwargs)
+
+    def _note_reach(self, features: Tensor, weight: Tensor, *args: Any, **kwargs: Any) -> None:
+        dilation = _pair(kwargs.get("dilation", args[3] if len(args) > 3 else 1))[self.axis - 2]
+        stride = max(1, round(self.length / features.shape[self.axis]))
+        self.reach += (weight.shape[self.axis] - 1) * dilation * stride
 
     def _global_pool(self, func: Any, name: str, args: tuple, kwargs: dict) -> Any:
         self.has_global_pools = True

@@ -79,23 +79,20 @@ def _measure_axis(network: nn.Module, channels: int, axis: int) -> dict[str, _Ex
     """Lengthen the strip until the field of every stage ends inside it."""
     length = 128
     while True:
-        found = _measure_strip(network, channels, axis, length)
-        if length >= LONGEST_STRIP or all(extent.longest is not None for extent in found.values()):
-            return found
+        supports, neutral = _supports(network, channels, axis, length, cut=True)
+        inside = {name: support.ends_inside(length) for name, support in supports.items()}
+        # A path through the gaps of an atrous convolution may leave a short strip without touching its ends.
+        if length >= LONGEST_STRIP or (all(inside.values()) and neutral.reach <= length):
+            break
         length *= 2
-
-
-def _measure_strip(network: nn.Module, channels: int, axis: int, length: int) -> dict[str, _Extent]:
-    supports, has_pools = _supports(network, channels, axis, length, cut=True)
-    with_pools = _supports(network, channels, axis, length, cut=False)[0] if has_pools else supports
+    pooled = _supports(network, channels, axis, length, cut=False)[0] if neutral.has_global_pools else supports
     extents = {}
     for name, support in supports.items():
-        ranges = support.ranges
-        inside = all(first > 0 and last < length - 1 for first, last in ranges)
-        centre = ranges[0][0] - support.position, ranges[0][1] - support.position
+        longest = max(last - first + 1 for first, last in support.ranges) if inside[name] else None
+        first, last = support.ranges[0]
         # A path through a pooling over the whole strip shows as a field that goes beyond that without it.
-        whole = inside and with_pools[name].ranges != ranges
-        extents[name] = _Extent(max(last - first + 1 for first, last in ranges) if inside else None, centre, whole)
+        whole = inside[name] and pooled[name].ranges != support.ranges
+        extents[name] = _Extent(longest, (first - support.position, last - support.position), whole)
     return extents
 
 
@@ -106,9 +103,15 @@ class _Support:
     ranges: list[tuple[int, int]]
     position: int
 
+    def ends_inside(self, length: int) -> bool:
+        """Whether no field touches the ends of the strip."""
+        return all(first > 0 and last < length - 1 for first, last in self.ranges)
 
-def _supports(network: nn.Module, channels: int, axis: int, length: int, cut: bool) -> tuple[dict[str, _Support], bool]:
-    strip, outputs, has_pools = _run_strip(network, channels, axis, length, cut)
+
+def _supports(
+    network: nn.Module, channels: int, axis: int, length: int, cut: bool
+) -> tuple[dict[str, _Support], Neutral]:
+    strip, outputs, neutral = _run_strip(network, channels, axis, length, cut)
     strides = {name: max(1, round(length / output.shape[axis])) for name, output in outputs.items()}
     # What neighbours see repeats with the coarsest stride: look at so many that they cover it once.
     period = max((stride for stride in strides.values() if stride < length), default=1)
@@ -125,12 +128,12 @@ def _supports(network: nn.Module, channels: int, axis: int, length: int, cut: bo
             )
             ranges.append(_ends((gradient != 0).transpose(0, axis).flatten(1).any(dim=1)))
         supports[name] = _Support(ranges, start * strides[name])
-    return supports, has_pools
+    return supports, neutral
 
 
 def _run_strip(
     network: nn.Module, channels: int, axis: int, length: int, cut: bool
-) -> tuple[Tensor, dict[str, Tensor], bool]:
+) -> tuple[Tensor, dict[str, Tensor], Neutral]:
     """Run a strip of ones through the network, as narrow as it takes (unpadded convolutions want some width)."""
     width = 1
     while True:
@@ -138,7 +141,7 @@ def _run_strip(
         shape[axis] = length
         strip = torch.ones(shape, dtype=torch.float64, requires_grad=True)
         try:
-            with trace(network) as seen, Neutral(cut) as neutral:
+            with trace(network) as seen, Neutral(cut, axis, length) as neutral:
                 network(strip)
         except RuntimeError:
             if width >= length:
@@ -148,7 +151,7 @@ def _run_strip(
         maps = {
             stage.name: output for stage, output in zip(seen.stages, seen.outputs, strict=True) if output.dim() == 4
         }
-        return strip, maps, neutral.has_global_pools
+        return strip, maps, neutral
 
 
 def _ends(line: Tensor) -> tuple[int, int]:
