@@ -117,6 +117,11 @@ class _Watcher(TorchDispatchMode):
         super().__init__()
         self.result, self.running = result, running
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        # torch's own switch: otherwise the first operator imports the compiler, which takes seconds.
+        return False
+
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         output = func(*args, **(kwargs or {}))
         tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
