@@ -67,7 +67,7 @@ def _configs(config: DictConfig, given: list[str]) -> dict[str, DictConfig]:
         return {config.name: config}
     if isinstance(config.compare, str) or not OmegaConf.is_list(config.compare) or not len(config.compare):
         raise UserError(
-            'compare takes a list of overrides, each in quotes: \'compare=["upsampler=nearest","upsampler=bilinear"]\''
+            'compare takes a list of overrides in quotes, as in \'compare=["upsampler=nearest","upsampler=bilinear"]\''
         )
     entries = [str(entry) for entry in config.compare]
     repeated = [entry for entry in entries if entries.count(entry) > 1]

@@ -215,7 +215,9 @@ def _count(value: float) -> str:
 
 
 def _bytes(value: float) -> str:
-    return f"{value / 2**20:,.2f} MiB" if value else "0"
+    if value < 2**17:
+        return f"{value / 2**10:.1f} KiB" if value else "0"
+    return f"{value / 2**20:,.2f} MiB"
 
 
 def _milliseconds(value: float) -> str:

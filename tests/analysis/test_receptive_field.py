@@ -114,7 +114,7 @@ def test_skip_connection_adds_no_field(downsampling: str) -> None:
         receptive_fields(segnet.build_network(["data=shapes", f"skip={skip}", f"downsampling={downsampling}"]))[
             -1
         ].height
-        for skip in ("none", "add", "concat")
+        for skip in ("none", "concat")
     ]
     assert len(set(sizes)) == 1
 
