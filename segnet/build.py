@@ -1,6 +1,7 @@
 """From a configuration to objects: the only place outside the commands that knows Hydra."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,22 +25,41 @@ def config_dir() -> Path:
 def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictConfig:
     """Compose the shipped configurations with Hydra overrides such as ``"upsampler=nearest"``.
 
+    Inside a command, what its ``--config-dir`` adds can be named too; inside a Hydra program of somebody else's, that
+    program's own configurations stay out of it.
+
     Raises:
         UserError: an override names what does not exist; the message is Hydra's.
     """
     from hydra import compose as hydra_compose
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from hydra.errors import HydraException
 
     register_resolvers()
-    if GlobalHydra.instance().is_initialized():  # inside a command or another compose
-        raise UserError("configurations cannot be composed inside a Hydra program: use the config that it was given")
     try:
-        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        with _hydra_of_shipped_configs():
             return hydra_compose(config_name, overrides=list(overrides))
     except HydraException as error:
         raise UserError(str(error)) from error
+
+
+@contextmanager
+def _hydra_of_shipped_configs() -> Iterator[None]:
+    """Have Hydra look in the shipped configurations; a Hydra that runs already is set aside meanwhile."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    running = GlobalHydra.instance().hydra
+    if running is not None:
+        search_path = running.config_loader.get_search_path().get_path()
+        if str(config_dir()) in {entry.path.removeprefix("file://") for entry in search_path if entry.path}:
+            yield
+            return
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = running
 
 
 def register_resolvers() -> None:

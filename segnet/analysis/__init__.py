@@ -1,5 +1,26 @@
-"""What a network costs."""
+"""What a network costs and what it sees."""
 
-from segnet.analysis.cost import count_macs, count_parameters
+from segnet.analysis.checkerboard import checkerboard, nyquist_energy, overlap_count, overlap_unevenness, phase_spread
+from segnet.analysis.cost import activation_memory, count_macs, count_parameters, stage_costs
+from segnet.analysis.effective_field import effective_field, random_images, warn_if_beyond_crop
+from segnet.analysis.latency import measure_latencies
+from segnet.analysis.profile import profile_network
+from segnet.analysis.receptive_field import receptive_fields
 
-__all__ = ["count_macs", "count_parameters"]
+__all__ = [
+    "activation_memory",
+    "checkerboard",
+    "count_macs",
+    "count_parameters",
+    "effective_field",
+    "measure_latencies",
+    "nyquist_energy",
+    "overlap_count",
+    "overlap_unevenness",
+    "phase_spread",
+    "profile_network",
+    "random_images",
+    "receptive_fields",
+    "stage_costs",
+    "warn_if_beyond_crop",
+]
