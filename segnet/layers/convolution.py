@@ -6,11 +6,13 @@ padding keeps the size. All compute cross-correlation, as every framework does; 
 (the notes, "Convolution Layers").
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from segnet.errors import UserError
 
 
 class RegularConvolution(nn.Conv2d):
@@ -99,9 +101,21 @@ class ConvNormAct(nn.Sequential):
 
 
 class ConvBlock(nn.Sequential):
-    """``depth`` times convolution, norm, activation; the first one changes the channel count.
+    """``depth`` times convolution, norm, activation.
 
     A depth of 0 is the identity, and needs ``in_channels == out_channels``.
+
+    Args:
+        in_channels: channels that arrive.
+        out_channels: channels that leave.
+        depth: number of convolutions.
+        convolution: convolution factory, or one a convolution.
+        activation: factory of the activation.
+        kernel_size: odd number of taps along each axis.
+        change_last: whether the last convolution changes the channel count, instead of the first.
+
+    Raises:
+        UserError: the depth is negative, is 0 though the channels change, or differs from the convolutions' number.
     """
 
     def __init__(
@@ -109,15 +123,28 @@ class ConvBlock(nn.Sequential):
         in_channels: int,
         out_channels: int,
         depth: int,
-        convolution: Callable[..., nn.Module],
+        convolution: Callable[..., nn.Module] | Sequence[Callable[..., nn.Module]],
         activation: Callable[[], nn.Module] = nn.ReLU,
+        kernel_size: int = 3,
+        change_last: bool = False,
     ) -> None:
-        if depth == 0 and in_channels != out_channels:
-            raise ValueError(f"a block of depth 0 cannot take {in_channels} channels to {out_channels}")
+        if depth < 0 or (depth == 0 and in_channels != out_channels):
+            raise UserError(
+                f"a block of depth {depth} cannot take {in_channels} channels to {out_channels}: "
+                f"set 1 or more in encoder.depths or decoder.depths, or equal widths"
+            )
+        convolutions = [convolution] * depth if callable(convolution) else list(convolution)
+        if len(convolutions) != depth:
+            raise UserError(
+                f"a block of depth {depth} was given {len(convolutions)} convolutions: "
+                f"set as many as encoder.depths or decoder.depths says"
+            )
+        inner = in_channels if change_last else out_channels
+        sizes = [in_channels, *[inner] * (depth - 1), out_channels]
         super().__init__(
             *(
-                ConvNormAct(in_channels if step == 0 else out_channels, out_channels, convolution, activation)
-                for step in range(depth)
+                ConvNormAct(before, after, factory, activation, kernel_size)
+                for before, after, factory in zip(sizes, sizes[1:], convolutions, strict=False)
             )
         )
 
