@@ -190,7 +190,7 @@ class MirrorDecoder(nn.Module):
                 raise UserError(
                     f"{type(stage.upsampler).__name__} needs pool indices, but {type(encoder).__name__} keeps none on "
                     f"the way from stride {step.stride} to {2 * step.stride}: {encoder.mend_for_pool_indices}, or "
-                    f"another upsampler than max_unpool"
+                    f"choose another upsampler than upsampler=max_unpool"
                 )
 
     def forward(self, features: Tensor, encoded: EncoderOutput, image_size: tuple[int, int]) -> Tensor:
