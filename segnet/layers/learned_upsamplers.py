@@ -128,7 +128,7 @@ class DySample(LearnedUpsampler):
     Output pixel (i, j) of group g is the bilinear sample of the input at
     ``(i + 1/2, j + 1/2) / 2 + 0.25 * (dy, dx)``, in input pixels from the outer corner, border pixels repeated.
     The offsets come from one linear layer and a pixel shuffle: ``dx = offset[2g]`` and ``dy = offset[2g + 1]``
-    at (i, j) of ``pixel_shuffle(linear(x), 2)``. Offsets of zero give bilinear interpolation, and they start close to it.
+    at (i, j) of ``pixel_shuffle(linear(x), 2)``. Offsets of zero give bilinear interpolation; they start close to it.
 
     Args:
         channels: number of feature channels C.
