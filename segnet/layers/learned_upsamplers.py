@@ -15,13 +15,13 @@ from segnet.layers.upsamplers import Upsampler, doubles, resample_nearest
 class LearnedUpsampler(Upsampler):
     """Base of the upsamplers that double the size and are cut to the output size."""
 
-    def double(self, features: Tensor) -> Tensor:
+    def upsample_2x(self, features: Tensor) -> Tensor:
         """Take ``(N, C, h, w)`` to ``(N, C, 2h, 2w)``."""
         raise NotImplementedError
 
     def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
         """Double, then cut."""
-        doubled = self.double(features)
+        doubled = self.upsample_2x(features)
         if doubles(features.shape[-2:], output_size):
             return doubled[..., : output_size[0], : output_size[1]]
         return resample_nearest(doubled, output_size)
@@ -60,7 +60,7 @@ class PixelShuffle(LearnedUpsampler):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def double(self, features: Tensor) -> Tensor:
+    def upsample_2x(self, features: Tensor) -> Tensor:
         """Convolve and shuffle."""
         return F.pixel_shuffle(F.conv2d(features, self.weight, self.bias, padding=self.kernel_size // 2), 2)
 
@@ -113,7 +113,7 @@ class Carafe(LearnedUpsampler):
         taps = self.kernel_size**2
         return self.content_encoder(self.compressor(features)).unflatten(1, (taps, 4)).softmax(dim=1)
 
-    def double(self, features: Tensor) -> Tensor:
+    def upsample_2x(self, features: Tensor) -> Tensor:
         """Predict the kernels and reassemble."""
         height, width = features.shape[-2:]
         patches = F.unfold(features, self.kernel_size, padding=self.kernel_size // 2)
@@ -169,7 +169,7 @@ class DySample(LearnedUpsampler):
         y = (rows[:, None] + 0.25 * offsets[..., 1]) * (2 / height) - 1
         return torch.stack([x, y], dim=-1)
 
-    def double(self, features: Tensor) -> Tensor:
+    def upsample_2x(self, features: Tensor) -> Tensor:
         """Sample each group at its points."""
         points = self.sample_points(features)
         grouped = features.unflatten(1, (self.groups, -1)).flatten(0, 1).to(points.dtype)
