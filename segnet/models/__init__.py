@@ -1,6 +1,6 @@
 """Encoders, context blocks, decoders, and the network that joins them."""
 
-from segnet.models.contexts import NoContext
+from segnet.models.contexts import ASPP, AtrousRegularContext, NoContext
 from segnet.models.decoders import MirrorDecoder
 from segnet.models.encoders import EncoderOutput, PlainEncoder
 from segnet.models.initialisation import initialise
@@ -8,7 +8,9 @@ from segnet.models.network import SegmentationNetwork
 from segnet.models.skips import AdditiveSkip, ConcatenatedSkip, NoSkip
 
 __all__ = [
+    "ASPP",
     "AdditiveSkip",
+    "AtrousRegularContext",
     "ConcatenatedSkip",
     "EncoderOutput",
     "MirrorDecoder",
