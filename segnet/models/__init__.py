@@ -5,7 +5,7 @@ from segnet.models.decoders import MirrorDecoder
 from segnet.models.encoders import EncoderOutput, PlainEncoder
 from segnet.models.initialisation import initialise
 from segnet.models.network import SegmentationNetwork
-from segnet.models.skips import AdditiveSkip, ConcatenatedSkip, NoSkip
+from segnet.models.skips import AdditiveSkip, ConcatenatedSkip, NoSkip, ReducedConcatenatedSkip
 
 __all__ = [
     "ASPP",
@@ -17,6 +17,7 @@ __all__ = [
     "NoContext",
     "NoSkip",
     "PlainEncoder",
+    "ReducedConcatenatedSkip",
     "SegmentationNetwork",
     "initialise",
 ]
