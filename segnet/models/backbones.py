@@ -1,11 +1,11 @@
 """Classification networks as encoders: what is common to all libraries.
 
-A *backbone* is a module that takes images ``(N, in_channels, H, W)`` to a list, or a dict in the same order, of
-feature maps from high to low resolution. The wrapper makes an encoder of it: any image size from 1 pixel up, feature
-sizes that round up, any batch size in training, and, where asked for, pool indices.
+A *backbone* is a module that takes images ``(N, in_channels, H, W)`` to a list of feature maps from high to low
+resolution. The wrapper makes an encoder of it: any image size from 1 pixel up, feature sizes that round up, any batch
+size in training, and, where asked for, pool indices.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from typing import ClassVar
 
@@ -90,7 +90,7 @@ class BackboneEncoder(nn.Module):
         """Encode normalised images ``(N, in_channels, H, W)``."""
         height, width = images.shape[-2:]
         padded = self._pad(images) if self.pads else images
-        features = _as_list(self.backbone(padded))
+        features = self.backbone(padded)
         if self.full_resolution is not None:
             features = [self.full_resolution(images), *features]
         if self.pads:
@@ -150,7 +150,7 @@ def _meta_shapes(backbone: nn.Module, in_channels: int, size: int) -> list[tuple
         features = functional_call(backbone, tensors, torch.empty(1, in_channels, size, size, device="meta"))
     except (RuntimeError, AssertionError, ValueError):  # the kinds that backbones raise
         return None
-    return [tuple(stage.shape) for stage in _as_list(features)]
+    return [tuple(stage.shape) for stage in features]
 
 
 def adapt_rgb_kernels(weight: Tensor, in_channels: int) -> Tensor:
@@ -165,10 +165,6 @@ def adapt_rgb_kernels(weight: Tensor, in_channels: int) -> Tensor:
         return weight.sum(dim=1, keepdim=True)
     repeats = -(-in_channels // 3)
     return weight.repeat(1, repeats, 1, 1)[:, :in_channels] * (3 / in_channels)
-
-
-def _as_list(features: Sequence[Tensor] | Mapping[str, Tensor]) -> list[Tensor]:
-    return list(features.values()) if isinstance(features, Mapping) else list(features)
 
 
 def _rest_on_single_values(norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:

@@ -1,5 +1,6 @@
 """Networks of torchvision as encoders."""
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torchvision.models import get_model, get_model_weights, list_models
-from torchvision.models.feature_extraction import create_feature_extractor
 
 from segnet.errors import UserError
 from segnet.layers.convolution import initialise_convolution
@@ -20,8 +20,8 @@ class TorchvisionEncoder(BackboneEncoder):
 
     Args:
         name: torchvision's name of it, such as "resnet18".
-        stages: torchvision's node names of the features to take, one a stage, from high to low resolution
-            (``torchvision.models.feature_extraction.get_graph_node_names`` lists them).
+        stages: names of the trunk's children whose output is taken, one a stage, from high to low resolution.
+        trunk: name of the network's part whose children run in a row, such as "features"; None: the network itself.
         in_channels: channels of the image; the first convolution is made to fit, see
             :func:`segnet.models.backbones.adapt_rgb_kernels`.
         weights: None, "DEFAULT" or another name of published weights, or the path of a local file with a state dict.
@@ -38,7 +38,8 @@ class TorchvisionEncoder(BackboneEncoder):
     def __init__(
         self,
         name: str,
-        stages: Sequence[str],
+        stages: Sequence[str | int],
+        trunk: str | None = None,
         in_channels: int = 3,
         weights: str | None = None,
         output_stride: int | None = None,
@@ -55,17 +56,44 @@ class TorchvisionEncoder(BackboneEncoder):
                 f"{f'among {sorted(dilated)}' if dilated else 'another encoder, such as resnet50'}"
             )
         arguments = dilated.get(output_stride, {})
-        build = partial(build_backbone, name, tuple(stages), in_channels, arguments)
+        build = partial(build_backbone, name, [str(stage) for stage in stages], trunk, in_channels, arguments)
         super().__init__(build, in_channels, weights is not None, pool_indices, full_resolution_width)
         if weights is not None:
-            load_weights(self.backbone, read_weights(name, weights), weights, in_channels)
+            prefix = "" if trunk is None else f"{trunk}."
+            load_weights(self.backbone, read_weights(name, weights), weights, prefix, in_channels)
 
 
-def build_backbone(name: str, stages: Sequence[str], in_channels: int, arguments: Mapping[str, Any]) -> nn.Module:
-    """Build what takes images to torchvision's nodes ``stages``; parameters keep their names in the full network.
+class StageFeatures(nn.Sequential):
+    """Modules that run in a row; takes images to the outputs of those named in ``stages``, as a list.
+
+    Args:
+        children: the modules under their names; those after the last stage are left out.
+        stages: names among them, in their order.
+    """
+
+    def __init__(self, children: Mapping[str, nn.Module], stages: Sequence[str]) -> None:
+        names = list(children)
+        last = max(names.index(stage) for stage in stages)
+        super().__init__(OrderedDict((name, children[name]) for name in names[: last + 1]))
+        self.stage_names = frozenset(stages)
+
+    def forward(self, images: Tensor) -> list[Tensor]:
+        """Run the row."""
+        features, outputs = images, []
+        for name, child in self.named_children():
+            features = child(features)
+            if name in self.stage_names:
+                outputs.append(features)
+        return outputs
+
+
+def build_backbone(
+    name: str, stages: Sequence[str], trunk: str | None, in_channels: int, arguments: Mapping[str, Any]
+) -> StageFeatures:
+    """Build what takes images to the outputs of ``stages``; parameters keep their names in the trunk.
 
     Raises:
-        UserError: the network has no such nodes.
+        UserError: the network has no such parts.
     """
     network = get_model(name, weights=None, **arguments)
     if in_channels != 3:
@@ -81,10 +109,13 @@ def build_backbone(name: str, stages: Sequence[str], in_channels: int, arguments
         )
         initialise_convolution(adapted, torch.default_generator)
         network.set_submodule(conv_name, adapted)
-    try:
-        return create_feature_extractor(network, list(stages), suppress_diff_warning=True)
-    except ValueError as error:
-        raise UserError(f"encoder.stages={list(stages)} does not fit {name}: {str(error).split('. ')[0]}") from error
+    children = dict((network if trunk is None else getattr(network, trunk, nn.Module())).named_children())
+    if not stages or not set(stages) <= set(children):
+        raise UserError(
+            f"encoder.stages={list(stages)} names parts that {f'{trunk} of ' if trunk else ''}{name} does not have: "
+            f"choose among {', '.join(children)} (encoder.trunk says whose parts)"
+        )
+    return StageFeatures(children, stages)
 
 
 def first_convolution(network: nn.Module) -> tuple[str, nn.Conv2d]:
@@ -134,14 +165,14 @@ def read_local_weights(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def load_weights(backbone: nn.Module, state: Mapping[str, Tensor], source: str, in_channels: int) -> None:
-    """Put ``state`` of the full RGB network into ``backbone``, the classifier left out.
+def load_weights(backbone: nn.Module, state: Mapping[str, Tensor], source: str, prefix: str, in_channels: int) -> None:
+    """Put ``state`` of the full RGB network into ``backbone``, its trunk under ``prefix``; the rest is left out.
 
     Raises:
         UserError: a parameter is missing or has another shape.
     """
     wanted = backbone.state_dict()
-    state = {name: value for name, value in state.items() if name in wanted}
+    state = {name: state[prefix + name] for name in wanted if prefix + name in state}
     first = f"{first_convolution(backbone)[0]}.weight"
     if first in state and state[first].shape[1] == 3:
         state[first] = adapt_rgb_kernels(state[first], in_channels)
@@ -150,12 +181,12 @@ def load_weights(backbone: nn.Module, state: Mapping[str, Tensor], source: str, 
     if missing:
         raise UserError(
             f"encoder.weights={source} does not fit encoder.name: {len(missing)} of {len(wanted)} tensors are missing, "
-            f"first {missing[0]}; give the weights of this very network"
+            f"first {prefix}{missing[0]}; give the weights of this very network"
         )
     for name, value in state.items():
         if value.shape != wanted[name].shape:
             raise UserError(
-                f"encoder.weights={source} does not fit encoder.name: {name} is {tuple(value.shape)} there and "
+                f"encoder.weights={source} does not fit encoder.name: {prefix}{name} is {tuple(value.shape)} there and "
                 f"{tuple(wanted[name].shape)} in the network; give the weights of this very network"
             )
     backbone.load_state_dict(state, strict=False)
