@@ -118,7 +118,10 @@ def load(run_dir: str | Path, checkpoint: str = "best") -> "nn.Module":
     Raises:
         UserError: the folder is not a run, or has no such checkpoint.
     """
-    network = network_from_config(load_config(run_dir))
+    config = load_config(run_dir)
+    if "weights" in config.model.encoder:
+        config.model.encoder.weights = None  # the checkpoint has them all; the file they began with may be gone
+    network = network_from_config(config)
     load_weights(network, run_dir, checkpoint)
     return network.eval()
 

@@ -35,7 +35,7 @@ class BackboneEncoder(nn.Module):
         pool_indices: whether to keep, beside the backbone's own way down, the 2x2 pool indices of each stage's
             features, so that max-unpool can stand behind it.
         full_resolution_width: channels of a further first stage, one 3x3 convolution with norm and ReLU at the
-            image's resolution, where the backbone has none. None: no such stage.
+            image's resolution, where the backbone has none; with skip=none nothing trains it. None: no such stage.
 
     Raises:
         UserError: the backbone gives no feature maps whose strides are powers of two, or has a stage at full
