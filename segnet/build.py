@@ -141,6 +141,8 @@ def load(run_dir: str | Path, checkpoint: str = "best") -> "nn.Module":
     import torch
 
     config = load_config(run_dir)
+    if "weights" in config.model.encoder:
+        config.model.encoder.weights = None  # the checkpoint has them all; the file they began with may be gone
     network = instantiate(config.model)
     load_weights(network, run_dir, checkpoint)
     if config.channels_last:

@@ -4,12 +4,22 @@ from segnet.layers.convolution import (
     BatchNorm,
     ConvBlock,
     ConvNormAct,
+    FlippedConvolution,
     RegularConvolution,
     SeparableConvolution,
 )
+from segnet.layers.fusion import (
+    AtrousRegularConvolution,
+    ConcatFusion,
+    LinearFusion,
+    SumFusion,
+    fusion_weights,
+)
+from segnet.layers.learned_upsamplers import Carafe, DySample, PixelShuffle
 from segnet.layers.pooling import MaxPool, StridedConvolution, max_unpool
 from segnet.layers.upsamplers import (
     BedOfNails,
+    Bicubic,
     Bilinear,
     MaxUnpool,
     Nearest,
@@ -18,18 +28,28 @@ from segnet.layers.upsamplers import (
 )
 
 __all__ = [
+    "AtrousRegularConvolution",
     "BatchNorm",
     "BedOfNails",
+    "Bicubic",
     "Bilinear",
+    "Carafe",
+    "ConcatFusion",
     "ConvBlock",
     "ConvNormAct",
+    "DySample",
+    "FlippedConvolution",
+    "LinearFusion",
     "MaxPool",
     "MaxUnpool",
     "Nearest",
+    "PixelShuffle",
     "RegularConvolution",
     "SeparableConvolution",
     "StridedConvolution",
+    "SumFusion",
     "TransposedConvolution",
     "Upsampler",
+    "fusion_weights",
     "max_unpool",
 ]

@@ -2,33 +2,78 @@
 
 A *convolution factory* is called as ``convolution(in_channels, out_channels, kernel_size=3, stride=1)`` and
 returns a module that takes ``(N, in_channels, H, W)`` to ``(N, out_channels, ceil(H / stride), ceil(W / stride))``:
-padding keeps the size. All compute cross-correlation, as every framework does; a network learns the flipped kernel
-(the notes, "Convolution Layers").
+padding keeps the size. All but :class:`FlippedConvolution` compute cross-correlation, as every framework does. It makes
+no difference to what can be learned: a network that wants the flipped kernel learns it (the notes, "Convolution
+Layers").
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segnet.errors import UserError
+
+Padding = Literal["same", "valid"]
+
+
+def padding_of(kernel_size: int, dilation: int, padding: Padding) -> int:
+    """Return the zeros on each side of a kernel of ``kernel_size = 2l + 1`` taps: ``l * dilation`` for "same", else 0.
+
+    Raises:
+        UserError: the kernel is even, the dilation is below 1, or the padding is neither "same" nor "valid".
+    """
+    if kernel_size < 1 or kernel_size % 2 == 0:
+        raise UserError(f"a convolution takes an odd kernel_size (1, 3, 5, ...), not {kernel_size}")
+    if dilation < 1:
+        raise UserError(f"a convolution takes a dilation (rate) of 1 or more, not {dilation}")
+    if padding not in ("same", "valid"):
+        raise UserError(f"a convolution takes padding=same or padding=valid, not {padding}")
+    return dilation * (kernel_size // 2) if padding == "same" else 0
+
 
 class RegularConvolution(nn.Conv2d):
-    """Dense convolution over space and channels, same padding, no bias (a norm follows).
+    """Dense convolution over space and channels, no bias (a norm follows).
+
+    ``y[f, i, j] = sum over c, u, v of w[f, c, u, v] * x[c, stride * i + dilation * (u - l), ...]``, ``u`` from 0 to
+    ``2l``: a cross-correlation.
 
     Args:
         in_channels: input channels.
         out_channels: output channels.
-        kernel_size: odd number of taps along each axis.
+        kernel_size: odd number of taps along each axis, ``2l + 1``.
         stride: step between two outputs.
         dilation: step between two taps; above 1 it is the atrous convolution of the notes.
+        padding: "same" puts zeros around, so that stride 1 keeps the size (stride s: ``ceil(H / s)``); "valid" keeps
+            the kernel inside, so that stride 1 makes it ``2l * dilation`` smaller. Networks use "same".
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, dilation: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        dilation: int = 1,
+        padding: Padding = "same",
     ) -> None:
-        padding = dilation * (kernel_size - 1) // 2
-        super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, bias=False)
+        zeros = padding_of(kernel_size, dilation, padding)
+        super().__init__(in_channels, out_channels, kernel_size, stride, zeros, dilation, bias=False)
+
+
+class FlippedConvolution(RegularConvolution):
+    """Convolution in the mathematical sense: ``x[i - u]`` where cross-correlation has ``x[i + u]``, both axes.
+
+    It is the cross-correlation with the flipped kernel. Its weights are those of :class:`RegularConvolution`, flipped,
+    so that both learn the same functions, and one start is as likely as the other.
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Convolve ``(N, in_channels, H, W)``."""
+        flipped = self.weight.flip(-2, -1)
+        return F.conv2d(features, flipped, None, self.stride, self.padding, self.dilation)
 
 
 class SeparableConvolution(nn.Module):
@@ -40,15 +85,22 @@ class SeparableConvolution(nn.Module):
         kernel_size: odd number of taps of the depthwise kernels.
         stride: step between two outputs of the depthwise half.
         dilation: step between two taps of the depthwise half.
+        padding: "same" or "valid", as in :class:`RegularConvolution`.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: int = 3, stride: int = 1, dilation: int = 1
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        dilation: int = 1,
+        padding: Padding = "same",
     ) -> None:
         super().__init__()
-        padding = dilation * (kernel_size - 1) // 2
+        zeros = padding_of(kernel_size, dilation, padding)
         self.depthwise = nn.Conv2d(
-            in_channels, in_channels, kernel_size, stride, padding, dilation, groups=in_channels, bias=False
+            in_channels, in_channels, kernel_size, stride, zeros, dilation, groups=in_channels, bias=False
         )
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
@@ -99,9 +151,21 @@ class ConvNormAct(nn.Sequential):
 
 
 class ConvBlock(nn.Sequential):
-    """``depth`` times convolution, norm, activation; the first one changes the channel count.
+    """``depth`` times convolution, norm, activation.
 
     A depth of 0 is the identity, and needs ``in_channels == out_channels``.
+
+    Args:
+        in_channels: channels that arrive.
+        out_channels: channels that leave.
+        depth: number of convolutions.
+        convolution: convolution factory, or one a convolution.
+        activation: factory of the activation.
+        kernel_size: odd number of taps along each axis.
+        change_last: whether the last convolution changes the channel count, instead of the first.
+
+    Raises:
+        UserError: the depth is negative, is 0 though the channels change, or differs from the convolutions' number.
     """
 
     def __init__(
@@ -109,15 +173,28 @@ class ConvBlock(nn.Sequential):
         in_channels: int,
         out_channels: int,
         depth: int,
-        convolution: Callable[..., nn.Module],
+        convolution: Callable[..., nn.Module] | Sequence[Callable[..., nn.Module]],
         activation: Callable[[], nn.Module] = nn.ReLU,
+        kernel_size: int = 3,
+        change_last: bool = False,
     ) -> None:
-        if depth == 0 and in_channels != out_channels:
-            raise ValueError(f"a block of depth 0 cannot take {in_channels} channels to {out_channels}")
+        if depth < 0 or (depth == 0 and in_channels != out_channels):
+            raise UserError(
+                f"a block of depth {depth} cannot take {in_channels} channels to {out_channels}: "
+                f"set 1 or more in encoder.depths or decoder.depths, or equal widths"
+            )
+        convolutions = [convolution] * depth if callable(convolution) else list(convolution)
+        if len(convolutions) != depth:
+            raise UserError(
+                f"a block of depth {depth} was given {len(convolutions)} convolutions: "
+                f"set as many as encoder.depths or decoder.depths says"
+            )
+        inner = in_channels if change_last else out_channels
+        sizes = [in_channels, *[inner] * (depth - 1), out_channels]
         super().__init__(
             *(
-                ConvNormAct(in_channels if step == 0 else out_channels, out_channels, convolution, activation)
-                for step in range(depth)
+                ConvNormAct(before, after, factory, activation, kernel_size)
+                for before, after, factory in zip(sizes, sizes[1:], convolutions, strict=False)
             )
         )
 

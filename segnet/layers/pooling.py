@@ -58,10 +58,20 @@ def max_unpool(features: Tensor, pool_indices: Tensor, output_size: tuple[int, i
 
     Written as a scatter since torch's own operator refuses deterministic mode; where windows do not overlap,
     as in :class:`MaxPool`, each place is written once, so that the result has the same bits each time.
+
+    Raises:
+        ValueError: features and pool indices differ in shape; a scatter would silently use a part of them.
     """
-    height, width = output_size
-    plane = features.new_zeros((*features.shape[:2], height * width))
-    scattered = plane.scatter(2, pool_indices.flatten(2), features.flatten(2)).unflatten(2, (height, width))
-    if features.is_contiguous(memory_format=torch.channels_last):
-        return scattered.contiguous(memory_format=torch.channels_last)
-    return scattered
+    if features.shape != pool_indices.shape:
+        raise ValueError(
+            f"max-unpool wants a pool index for each feature: the features are {tuple(features.shape)}, "
+            f"the pool indices {tuple(pool_indices.shape)}"
+        )
+    (batch, channels), (height, width) = features.shape[:2], output_size
+    if features.is_contiguous(memory_format=torch.channels_last) and not features.is_contiguous():
+        # The same scatter along the pixels of (N, H W, C), so that nothing is copied to the other layout and back.
+        plane = features.new_zeros((batch, height * width, channels))
+        index, source = pool_indices.permute(0, 2, 3, 1).flatten(1, 2), features.permute(0, 2, 3, 1).flatten(1, 2)
+        return plane.scatter(1, index, source).unflatten(1, (height, width)).permute(0, 3, 1, 2)
+    plane = features.new_zeros((batch, channels, height * width))
+    return plane.scatter(2, pool_indices.flatten(2), features.flatten(2)).unflatten(2, (height, width))

@@ -3,7 +3,9 @@
 Contract, for every class here: ``Upsampler(channels)`` builds it, and
 ``forward(features, output_size, pool_indices=None)`` takes features ``(N, C, h, w)`` to ``(N, C, H, W)`` with
 ``output_size = (H, W)``, ``h <= H <= 2h`` and ``w <= W <= 2w``. An upsampler is the operator and nothing else:
-no norm, no activation, no further convolution. Source: the notes, "Upsampling network", numbers 1 to 5.
+no norm, no activation, no further convolution. The result has the memory layout of the features.
+Source: the notes, "Upsampling network", numbers 1 to 5; bicubic interpolation comes on top of them. The learned ones
+of later papers are in :mod:`segnet.layers.learned_upsamplers`.
 """
 
 from typing import ClassVar
@@ -12,7 +14,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segnet.errors import UserError
 from segnet.layers.pooling import max_unpool
+
+
+def nearest_positions(size: int, output_size: int, device: torch.device | None = None) -> Tensor:
+    """Input coordinate that each of ``output_size`` pixels copies along one axis: ``floor(i * size / output_size)``.
+
+    In integers: torch's "nearest" mode rounds the ratio first, and misses a pixel at some sizes (30 to 58, say).
+    """
+    return torch.arange(output_size, device=device) * size // output_size
+
+
+def resample_nearest(features: Tensor, output_size: tuple[int, int]) -> Tensor:
+    """Resample ``(N, C, h, w)`` to ``(N, C, *output_size)`` by :func:`nearest_positions`, larger or smaller."""
+    rows = nearest_positions(features.shape[-2], output_size[0], features.device)
+    columns = nearest_positions(features.shape[-1], output_size[1], features.device)
+    return features.index_select(-2, rows).index_select(-1, columns)
 
 
 def nail_positions(size: int, output_size: int, device: torch.device | None = None) -> Tensor:
@@ -28,11 +46,12 @@ def nail_positions(size: int, output_size: int, device: torch.device | None = No
 def place_nails(features: Tensor, output_size: tuple[int, int]) -> Tensor:
     """Spread ``(N, C, h, w)`` over ``(N, C, H, W)``, zeros between: the bed of nails."""
     (height, width), (out_height, out_width) = features.shape[-2:], output_size
-    memory_format = (
-        torch.channels_last if features.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
-    )
-    output = features.new_zeros((*features.shape[:2], out_height, out_width)).to(memory_format=memory_format)
-    if _doubles(height, out_height) and _doubles(width, out_width):
+    batch, channels = features.shape[:2]
+    if features.is_contiguous(memory_format=torch.channels_last):
+        output = features.new_zeros((batch, out_height, out_width, channels)).permute(0, 3, 1, 2)
+    else:
+        output = features.new_zeros((batch, channels, out_height, out_width))
+    if doubles((height, width), output_size):
         output[..., ::2, ::2] = features
         return output
     rows = nail_positions(height, out_height, features.device)
@@ -41,8 +60,9 @@ def place_nails(features: Tensor, output_size: tuple[int, int]) -> Tensor:
     return output
 
 
-def _doubles(size: int, output_size: int) -> bool:
-    return output_size in (2 * size, 2 * size - 1)
+def doubles(size: tuple[int, int], output_size: tuple[int, int]) -> bool:
+    """Say whether both axes go from n to 2n or 2n - 1, the sizes that halving (rounded up) undoes."""
+    return all(after in (2 * before, 2 * before - 1) for before, after in zip(size, output_size, strict=True))
 
 
 class Upsampler(nn.Module):
@@ -70,7 +90,12 @@ class Upsampler(nn.Module):
                 raise ValueError(
                     f"an upsampler goes from 1x to 2x a step: {tuple(features.shape[-2:])} cannot become {output_size}"
                 )
-        return self.upsample(features, output_size, pool_indices)
+        output = self.upsample(features, output_size, pool_indices)
+        if features.is_contiguous():
+            return output.contiguous()
+        if features.is_contiguous(memory_format=torch.channels_last):
+            return output.contiguous(memory_format=torch.channels_last)
+        return output
 
     def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
         """Do the work of ``forward``, the sizes being right."""
@@ -86,7 +111,9 @@ class Nearest(Upsampler):
 
     def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
         """Copy."""
-        return F.interpolate(features, size=output_size, mode="nearest")
+        if doubles(features.shape[-2:], output_size):  # torch's rounding is right at these sizes, and it is faster
+            return F.interpolate(features, size=output_size, mode="nearest")
+        return resample_nearest(features, output_size)
 
 
 class Bilinear(Upsampler):
@@ -95,6 +122,14 @@ class Bilinear(Upsampler):
     def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
         """Interpolate."""
         return F.interpolate(features, size=output_size, mode="bilinear", align_corners=False)
+
+
+class Bicubic(Upsampler):
+    """Cubic interpolation from 4x4 pixels (Keys 1981, with a = -0.75), border pixels repeated; no aligned corners."""
+
+    def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
+        """Interpolate."""
+        return F.interpolate(features, size=output_size, mode="bicubic", align_corners=False)
 
 
 class BedOfNails(Upsampler):
@@ -134,12 +169,15 @@ class TransposedConvolution(Upsampler):
         channels: number of feature channels C.
         kernel_size: 2, 3 or 4. A size that 2 does not divide overlaps unevenly (Odena et al. 2016).
         bias: adds a learned constant to each channel.
+
+    Raises:
+        UserError: another kernel size.
     """
 
     def __init__(self, channels: int, kernel_size: int = 4, bias: bool = False) -> None:
         super().__init__(channels)
         if kernel_size not in (2, 3, 4):
-            raise ValueError(f"kernel_size must be 2, 3 or 4, not {kernel_size}")
+            raise UserError(f"transposed_conv takes upsampler.kernel_size=2, 3 or 4, not {kernel_size}")
         self.kernel_size = kernel_size
         self.weight = nn.Parameter(torch.empty(channels, channels, kernel_size, kernel_size))
         self.bias = nn.Parameter(torch.zeros(channels)) if bias else None
@@ -156,7 +194,7 @@ class TransposedConvolution(Upsampler):
         """Stamp."""
         (height, width), (out_height, out_width) = features.shape[-2:], output_size
         before = (self.kernel_size - 1) // 2
-        if _doubles(height, out_height) and _doubles(width, out_width):
+        if doubles((height, width), output_size):
             extra = 2 * before + 2 - self.kernel_size
             output = F.conv_transpose2d(
                 features, self.weight, self.bias, stride=2, padding=before, output_padding=extra

@@ -1,12 +1,12 @@
 """The decoder: the upsampling half of the network, which mirrors the encoder step by step."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from segnet.errors import UserError
-from segnet.layers import ConvBlock, ConvNormAct
+from segnet.layers import ConvBlock, ConvNormAct, RegularConvolution
 from segnet.models.encoders import EncoderOutput
 
 
@@ -41,37 +41,43 @@ class DecoderStage(nn.Module):
     Args:
         in_channels: channels that arrive.
         width: channels that the matching encoder stage had when it pooled; the upsampler works on these.
-        out_channels: channels that leave.
+        out_channels: channels that leave; None: those that there are after the skip connection.
         joins_skip: whether there is an encoder stage to join.
         depth: convolutions of the block.
         upsampler: factory of the upsampler, called with ``width``.
         skip: factory of the skip connection, called with ``width``.
         convolution: convolution factory of the block.
         activation: factory of the activation.
+        kernel_size: odd number of taps of the block's convolutions along each axis.
+        change_last: whether the block's last convolution changes the channel count, instead of its first.
     """
 
     def __init__(
         self,
         in_channels: int,
         width: int,
-        out_channels: int,
+        out_channels: int | None,
         joins_skip: bool,
         depth: int,
         upsampler: Callable[[int], nn.Module],
         skip: Callable[[int], nn.Module],
         convolution: Callable[..., nn.Module],
         activation: Callable[[], nn.Module],
+        kernel_size: int = 3,
+        change_last: bool = False,
     ) -> None:
         super().__init__()
+        # Regular whatever the block's convolution is: a 1x1 has no space to separate or to dilate.
         self.project = (
             nn.Identity()
             if in_channels == width
-            else ConvNormAct(in_channels, width, convolution, activation, kernel_size=1)
+            else ConvNormAct(in_channels, width, RegularConvolution, activation, kernel_size=1)
         )
         self.upsampler = upsampler(width)
         self.skip = skip(width) if joins_skip else None
         joined = self.skip.out_channels if self.skip is not None else width
-        self.block = ConvBlock(joined, out_channels, depth, convolution, activation)
+        self.out_channels = joined if out_channels is None else out_channels
+        self.block = ConvBlock(joined, self.out_channels, depth, convolution, activation, kernel_size, change_last)
 
     def forward(
         self, features: Tensor, output_size: tuple[int, int], encoded: Tensor | None, pool_indices: Tensor | None
@@ -86,20 +92,27 @@ class DecoderStage(nn.Module):
 class MirrorDecoder(nn.Module):
     """Undoes the encoder's downsampling one step at a time, up to the image's resolution, all with one upsampler.
 
+    An encoder that never downsamples leaves it without steps, and the upsampler without use.
+
     Args:
-        encoder: what it mirrors; only its ``channels``, ``strides`` and ``keeps_pool_indices`` are read.
+        encoder: what it mirrors; only what it says of itself is read, see :mod:`segnet.models.encoders`.
         in_channels: channels of the features that arrive (of the context block).
         upsampler: factory of the upsampler, called with a channel count.
         skip: factory of the skip connection, called with a channel count.
         convolution: convolution factory.
         activation: factory of the activation.
-        depths: convolutions of each step's block, from low to high resolution; one number serves all.
-        widths: channels that leave each step, from low to high resolution. None: the width of the
-            next step, so that nothing has to be brought to it, and in the last step the encoder's first width.
+        depths: convolutions of each step's block: one number for all, a list from low to high resolution, or a mapping
+            from the stride of the step's output to its depth, 0 for those not in it.
+        widths: channels that leave each step, as a list or a mapping such as ``depths``. Those not given are the width
+            of the next step, so that nothing has to be brought to it, and in the last step the encoder's first width;
+            a step of depth 0 leaves the channels as they are.
+        skip_strides: strides of the encoder's stages that a skip connection joins. None: all of them.
+        kernel_size: odd number of taps of the blocks' convolutions along each axis.
+        change_last: whether a block's last convolution changes the channel count, instead of its first.
 
     Raises:
-        UserError: the upsampler needs pool indices and the encoder keeps none at some step.
-        ValueError: ``depths`` or ``widths`` do not fit the number of steps.
+        UserError: the upsampler needs pool indices and the encoder keeps none at some step, or ``depths``, ``widths``
+            or ``skip_strides`` do not fit the encoder.
     """
 
     def __init__(
@@ -110,29 +123,65 @@ class MirrorDecoder(nn.Module):
         skip: Callable[[int], nn.Module],
         convolution: Callable[..., nn.Module],
         activation: Callable[[], nn.Module] = nn.ReLU,
-        depths: Sequence[int] | int = 1,
-        widths: Sequence[int] | None = None,
+        depths: Sequence[int] | Mapping[int, int] | int = 1,
+        widths: Sequence[int] | Mapping[int, int] | None = None,
+        skip_strides: Sequence[int] | None = None,
+        kernel_size: int = 3,
+        change_last: bool = False,
     ) -> None:
         super().__init__()
         self.steps = plan_steps(encoder.channels, encoder.strides)
-        depths = [depths] * len(self.steps) if isinstance(depths, int) else list(depths)
-        if widths is None:
-            widths = [step.width for step in [*self.steps[1:], *self.steps[-1:]]]
-        if not len(self.steps) == len(depths) == len(widths):
-            raise ValueError(
-                f"the decoder has {len(self.steps)} steps, but {len(depths)} depths and {len(widths)} widths"
+        joinable = [step.stride for step in self.steps if step.stage is not None]
+        joined = joinable if skip_strides is None else skip_strides
+        if not set(joined) <= set(joinable):
+            raise UserError(
+                f"decoder.skip_strides={list(joined)} names a stride at which {type(encoder).__name__} has no stage "
+                f"to join: choose among {joinable}"
             )
+        depths = [depths] * len(self.steps) if isinstance(depths, int) else self._by_step("depths", depths, 0)
+        following = [step.width for step in [*self.steps[1:], *self.steps[-1:]]]
+        defaults = [width if depth else None for width, depth in zip(following, depths, strict=True)]
+        widths = [
+            default if width is None else width
+            for width, default in zip(self._by_step("widths", widths or {}, None), defaults, strict=True)
+        ]
         self.stages = nn.ModuleList()
         for step, depth, out_channels in zip(self.steps, depths, widths, strict=True):
-            joins_skip = step.stage is not None
-            self.stages.append(
-                DecoderStage(
-                    in_channels, step.width, out_channels, joins_skip, depth, upsampler, skip, convolution, activation
-                )
+            stage = DecoderStage(
+                in_channels,
+                step.width,
+                out_channels,
+                step.stride in joined,
+                depth,
+                upsampler,
+                skip,
+                convolution,
+                activation,
+                kernel_size,
+                change_last,
             )
-            in_channels = out_channels
+            self.stages.append(stage)
+            in_channels = stage.out_channels
         self.out_channels = in_channels
         self._refuse_missing_pool_indices(encoder)
+
+    def _by_step(
+        self, name: str, values: Sequence[int] | Mapping[int, int], default: int | None
+    ) -> list[int] | list[int | None]:
+        strides = [step.stride for step in self.steps]
+        if isinstance(values, Mapping):
+            if not set(values) <= set(strides):
+                raise UserError(
+                    f"decoder.{name}={dict(values)} names a stride that the decoder does not have behind this encoder: "
+                    f"name only strides among {strides}"
+                )
+            return [values.get(stride, default) for stride in strides]
+        if len(values) != len(strides):
+            raise UserError(
+                f"decoder.{name}={list(values)} has {len(values)} entries, but behind this encoder the decoder has "
+                f"{len(strides)} steps, to strides {strides}: give one entry a step"
+            )
+        return list(values)
 
     def _refuse_missing_pool_indices(self, encoder: nn.Module) -> None:
         for step, stage in zip(self.steps, self.stages, strict=True):
@@ -140,8 +189,8 @@ class MirrorDecoder(nn.Module):
             if getattr(stage.upsampler, "needs_pool_indices", False) and not kept:
                 raise UserError(
                     f"{type(stage.upsampler).__name__} needs pool indices, but {type(encoder).__name__} keeps none on "
-                    f"the way from stride {step.stride} to {2 * step.stride}: choose downsampling=max_pool, or "
-                    f"another upsampler than max_unpool"
+                    f"the way from stride {step.stride} to {2 * step.stride}: {encoder.mend_for_pool_indices}, or "
+                    f"choose another upsampler than upsampler=max_unpool"
                 )
 
     def forward(self, features: Tensor, encoded: EncoderOutput, image_size: tuple[int, int]) -> Tensor:

@@ -1,15 +1,17 @@
 """Encoders: the downsampling half of the network.
 
 Contract: an encoder has ``channels`` and ``strides`` (one entry a stage, from high to low resolution) and
-``keeps_pool_indices`` (one entry for each step from a stage to the next), and ``forward(images)`` returns
-:class:`EncoderOutput`.
+``keeps_pool_indices`` (one entry for each step from a stage to the next), ``forward(images)`` returns
+:class:`EncoderOutput`, features of a stage measure ``ceil(H / stride)`` by ``ceil(W / stride)``, and
+``mend_for_pool_indices`` says how to make it keep pool indices.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
+from segnet.errors import UserError
 from segnet.layers import ConvBlock
 
 
@@ -32,35 +34,39 @@ class PlainEncoder(nn.Module):
         in_channels: channels of the image.
         widths: channels of each stage; their number is the number of stages, the first at full resolution.
         depths: convolutions in each stage; a last stage of depth 0 ends the encoder in a downsampling step.
-        convolution: convolution factory, or one a stage.
+        convolution: convolution factory, or one a stage; in place of one a list, with one a convolution of the stage.
         downsampling: factory of the step between two stages, see :mod:`segnet.layers.pooling`.
         activation: factory of the activation.
+        kernel_size: odd number of taps of each convolution along each axis.
 
     Raises:
-        ValueError: the lists differ in length.
+        UserError: there is no stage, or the lists differ in length.
     """
+
+    mend_for_pool_indices: ClassVar[str] = "choose downsampling=max_pool"
 
     def __init__(
         self,
         in_channels: int,
         widths: Sequence[int],
         depths: Sequence[int],
-        convolution: Callable[..., nn.Module] | Sequence[Callable[..., nn.Module]],
+        convolution: Callable[..., nn.Module] | Sequence[Callable[..., nn.Module] | Sequence[Callable[..., nn.Module]]],
         downsampling: Callable[[int], nn.Module],
         activation: Callable[[], nn.Module] = nn.ReLU,
+        kernel_size: int = 3,
     ) -> None:
         super().__init__()
         convolutions = [convolution] * len(widths) if callable(convolution) else list(convolution)
-        if not len(widths) == len(depths) == len(convolutions):
-            raise ValueError(
-                f"an encoder wants as many depths and convolutions as widths: it has {len(widths)} widths, "
-                f"{len(depths)} depths and {len(convolutions)} convolutions"
+        if not 0 < len(widths) == len(depths) == len(convolutions):
+            raise UserError(
+                f"encoder.widths, encoder.depths and a list of convolutions want one entry a stage, and one stage at "
+                f"least: there are {len(widths)} widths, {len(depths)} depths and {len(convolutions)} convolutions"
             )
         self.channels = tuple(widths)
         self.strides = tuple(2**stage for stage in range(len(widths)))
         before = [in_channels, *widths[:-1]]
         self.stages = nn.ModuleList(
-            ConvBlock(*sizes, factory, activation)
+            ConvBlock(*sizes, factory, activation, kernel_size)
             for *sizes, factory in zip(before, widths, depths, convolutions, strict=True)
         )
         self.downsampling = nn.ModuleList(downsampling(width) for width in widths[:-1])

@@ -7,6 +7,8 @@ Contract: ``Skip(channels)`` builds it for ``channels`` on both sides; ``out_cha
 import torch
 from torch import Tensor, nn
 
+from segnet.layers import ConvNormAct, RegularConvolution
+
 
 class NoSkip(nn.Module):
     """The decoder gets nothing from the encoder's stage but, where it unpools, the pool indices."""
@@ -42,3 +44,23 @@ class ConcatenatedSkip(nn.Module):
     def forward(self, upsampled: Tensor, encoded: Tensor) -> Tensor:
         """Stack."""
         return torch.cat([upsampled, encoded], dim=1)
+
+
+class ReducedConcatenatedSkip(nn.Module):
+    """The encoder's features go through a 1x1 convolution, norm and ReLU to few channels, then the two are stacked.
+
+    So the encoder's part does not outweigh the decoder's (Chen et al. 2018, DeepLabv3+, section 3.1).
+
+    Args:
+        channels: channels of both sides.
+        reduced_channels: channels that the encoder's features are brought to.
+    """
+
+    def __init__(self, channels: int, reduced_channels: int = 48) -> None:
+        super().__init__()
+        self.reduce = ConvNormAct(channels, reduced_channels, RegularConvolution, kernel_size=1)
+        self.out_channels = channels + reduced_channels
+
+    def forward(self, upsampled: Tensor, encoded: Tensor) -> Tensor:
+        """Reduce and stack."""
+        return torch.cat([upsampled, self.reduce(encoded)], dim=1)
