@@ -79,6 +79,8 @@ class FlippedConvolution(RegularConvolution):
 class SeparableConvolution(nn.Module):
     """Depthwise convolution (space), then 1x1 convolution (channels), as in the notes: nothing between the two.
 
+    A kernel of one tap mixes no space: then the 1x1 convolution is all there is.
+
     Args:
         in_channels: input channels.
         out_channels: output channels.
@@ -99,6 +101,10 @@ class SeparableConvolution(nn.Module):
     ) -> None:
         super().__init__()
         zeros = padding_of(kernel_size, dilation, padding)
+        if kernel_size == 1:
+            self.depthwise = nn.Identity()
+            self.pointwise = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
+            return
         self.depthwise = nn.Conv2d(
             in_channels, in_channels, kernel_size, stride, zeros, dilation, groups=in_channels, bias=False
         )

@@ -84,5 +84,6 @@ class ASPP(nn.Module):
         """Take ``(N, in_channels, H, W)`` to ``(N, out_channels, H, W)``."""
         pooled = self.image_pooling(features.mean(dim=(-2, -1), keepdim=True))
         branches = [self.pointwise(features), *(branch(features) for branch in self.atrous)]
-        # Enlarging one pixel, by whatever interpolation, repeats it.
-        return self.project(torch.cat([*branches, pooled.expand_as(branches[0])], dim=1))
+        # Enlarging one pixel, by whatever interpolation, repeats it. An expanded view would lose the memory layout.
+        branches.append(torch.empty_like(branches[0]).copy_(pooled))
+        return self.project(torch.cat(branches, dim=1))

@@ -22,6 +22,7 @@ from segnet.models import initialise
 RNG = np.random.default_rng(0)
 SETTINGS = [  # kernel, stride, dilation, input channels, output channels, size
     (1, 1, 1, 4, 2, (4, 5)),
+    (1, 2, 2, 2, 3, (5, 4)),
     (3, 1, 1, 1, 1, (6, 7)),
     (3, 2, 1, 3, 5, (6, 7)),
     (3, 2, 2, 2, 3, (7, 8)),
@@ -79,7 +80,12 @@ def test_separable_convolution_equals_its_definition(kernel, stride, dilation, i
     module = SeparableConvolution(inputs, outputs, kernel, stride, dilation, padding)
     x = RNG.normal(size=(2, inputs, *size))
     output, _, _ = run(module, x)
-    space, channels = module.depthwise.weight.detach().numpy(), module.pointwise.weight.detach().numpy()
+    channels = module.pointwise.weight.detach().numpy()
+    if kernel == 1:
+        assert sum(p.numel() for p in module.parameters()) == inputs * outputs
+        space = np.ones((inputs, 1, 1, 1))
+    else:
+        space = module.depthwise.weight.detach().numpy()
     mixed = naive.depthwise(x, space[:, 0], stride, dilation, padding)
     expected = np.einsum("fc,nchw->nfhw", channels[:, :, 0, 0], mixed)
     assert np.allclose(output, expected, rtol=0, atol=1e-12)

@@ -152,11 +152,16 @@ def test_deterministic_mode_is_accepted(name):
     assert torch.isfinite(features.grad).all()
 
 
+@cache
+def nearest_state() -> dict[str, torch.Tensor]:
+    return segnet.build_network(["upsampler=nearest"]).state_dict()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_network_with_it_differs_from_the_others_in_its_own_parameters_only(name):
     network = segnet.build_network([f"upsampler={name}"])
     shared = {key: value for key, value in network.state_dict().items() if ".upsampler." not in key}
-    reference = segnet.build_network(["upsampler=nearest"]).state_dict()
+    reference = nearest_state()
     assert shared.keys() == reference.keys()
     assert all(torch.equal(shared[key], reference[key]) for key in reference)
     images = torch.rand(2, network.mean.shape[1], 13, 18)

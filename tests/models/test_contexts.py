@@ -107,3 +107,18 @@ def test_a_pixel_beyond_the_regular_kernel_reaches_the_output():
     near = [[r, c] for r in (3, 4, 5) for c in (3, 4, 5)]
     far = [[r, c] for r in (0, 4, 8) for c in (0, 4, 8)]
     assert seen == sorted(near + [place for place in far if place not in near])
+
+
+@pytest.mark.parametrize("name", CONTEXTS)
+def test_the_memory_layout_goes_through_every_convolution(name):
+    context = build(name)(8).to(memory_format=torch.channels_last)
+    layouts = []
+    for module in context.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_pre_hook(
+                lambda _, inputs: layouts.append(inputs[0].is_contiguous(memory_format=torch.channels_last))
+            )
+    output = context(torch.randn(2, 8, 5, 6).contiguous(memory_format=torch.channels_last))
+    assert output.is_contiguous(memory_format=torch.channels_last)
+    assert all(layouts)
+    assert layouts or name == "none"
