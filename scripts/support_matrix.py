@@ -192,9 +192,9 @@ def write_cells(cells: list[Cell], measured_with: dict[str, str]) -> None:
 
 
 def platform(device: str) -> str:
-    if device == "cuda":
-        return f"torch {torch.__version__.split("+")[0]}, {torch.cuda.get_device_name()}"
-    return f"torch {torch.__version__.split("+")[0]}, {torch.backends.cpu.get_cpu_capability()}"
+    version = torch.__version__.split("+")[0]
+    name = torch.cuda.get_device_name() if device == "cuda" else torch.backends.cpu.get_cpu_capability()
+    return f"torch {version}, {name}"
 
 
 def main() -> None:
