@@ -131,26 +131,16 @@ class MirrorDecoder(nn.Module):
     ) -> None:
         super().__init__()
         self.steps = plan_steps(encoder.channels, encoder.strides)
-        joinable = [step.stride for step in self.steps if step.stage is not None]
-        joined = joinable if skip_strides is None else skip_strides
-        if not set(joined) <= set(joinable):
-            raise UserError(
-                f"decoder.skip_strides={list(joined)} names a stride at which {type(encoder).__name__} has no stage "
-                f"to join: choose among {joinable}"
-            )
+        joined = self._joined_strides(encoder, skip_strides)
         depths = [depths] * len(self.steps) if isinstance(depths, int) else self._by_step("depths", depths, 0)
+        widths = self._by_step("widths", widths or {}, None)
         following = [step.width for step in [*self.steps[1:], *self.steps[-1:]]]
-        defaults = [width if depth else None for width, depth in zip(following, depths, strict=True)]
-        widths = [
-            default if width is None else width
-            for width, default in zip(self._by_step("widths", widths or {}, None), defaults, strict=True)
-        ]
         self.stages = nn.ModuleList()
-        for step, depth, out_channels in zip(self.steps, depths, widths, strict=True):
+        for step, depth, width, next_width in zip(self.steps, depths, widths, following, strict=True):
             stage = DecoderStage(
                 in_channels,
                 step.width,
-                out_channels,
+                next_width if width is None and depth > 0 else width,
                 step.stride in joined,
                 depth,
                 upsampler,
@@ -164,6 +154,17 @@ class MirrorDecoder(nn.Module):
             in_channels = stage.out_channels
         self.out_channels = in_channels
         self._refuse_missing_pool_indices(encoder)
+
+    def _joined_strides(self, encoder: nn.Module, skip_strides: Sequence[int] | None) -> Sequence[int]:
+        joinable = [step.stride for step in self.steps if step.stage is not None]
+        if skip_strides is None:
+            return joinable
+        if not set(skip_strides) <= set(joinable):
+            raise UserError(
+                f"decoder.skip_strides={list(skip_strides)} names a stride at which {type(encoder).__name__} has no "
+                f"stage to join: choose among {joinable}"
+            )
+        return skip_strides
 
     def _by_step(
         self, name: str, values: Sequence[int] | Mapping[int, int], default: int | None
