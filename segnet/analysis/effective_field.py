@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from segnet.analysis.receptive_field import receptive_fields
+from segnet.analysis.receptive_field import ReceptiveField, receptive_fields
 from segnet.randomness import torch_stream
 
 
@@ -78,7 +78,9 @@ def random_images(count: int, channels: int, size: tuple[int, int]) -> Tensor:
     return torch.rand(count, channels, *size, generator=torch_stream("random images"))
 
 
-def warn_if_beyond_crop(network: nn.Module, crop: tuple[int, int]) -> str | None:
+def warn_if_beyond_crop(
+    network: nn.Module, crop: tuple[int, int], fields: list[ReceptiveField] | None = None
+) -> str | None:
     """Say so, in one sentence, when the network looks farther than the crops that it is trained on reach.
 
     The taps of an atrous convolution that see nothing but padding, wherever the kernel stands, come first: they
@@ -88,6 +90,7 @@ def warn_if_beyond_crop(network: nn.Module, crop: tuple[int, int]) -> str | None
     Args:
         network: a segmentation network.
         crop: height and width of the training crops, in pixels of the network's input.
+        fields: the network's theoretical fields where they are known; None: computed here.
     """
     size = f"{crop[0]}x{crop[1]}"
     for name, rate, map_size in _dilated_convolutions(network, crop):
@@ -95,7 +98,7 @@ def warn_if_beyond_crop(network: nn.Module, crop: tuple[int, int]) -> str | None
             f"{name} has a dilation of {rate} on a map of {map_size[0]}x{map_size[1]}: in training crops of {size} "
             f"its outer taps see nothing but padding; lower the rates or set a larger data.augmentation.crop"
         )
-    field = receptive_fields(network)[-1]
+    field = (fields or receptive_fields(network))[-1]
     if field.height is not None and field.width is not None and field.height <= crop[0] and field.width <= crop[1]:
         return None
     reach = "x".join("more than 8192" if extent is None else str(extent) for extent in (field.height, field.width))

@@ -2,8 +2,9 @@
 
 In the copy all weights are positive, and whatever could hide a path is replaced while it runs: activations and norms
 are left out, a maximum becomes a sum or a mean over all its candidates, and a softmax or a gate becomes a smooth
-function that grows with its input. The gradient of an output pixel is then above zero exactly where the image can
-reach it.
+function that grows with its input. A change of the image then changes exactly those outputs that it can reach. The
+change is carried along by forward-mode differentiation (dual numbers), so that no constant of the network is
+mistaken for one; at each convolution it is set back to one or zero, so that no depth makes it overflow or vanish.
 """
 
 import copy
@@ -11,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
@@ -24,17 +26,18 @@ IDENTITIES = (
     | {"dropout", "dropout1d", "dropout2d", "feature_dropout", "alpha_dropout", "feature_alpha_dropout"}
     | {"batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "local_response_norm", "normalize"}
 )
+RENEWALS = {"conv2d", "conv_transpose2d", "linear", "matmul", "einsum"}
 GATES = {"sigmoid", "hardsigmoid", "softmax", "tanh"}
 GLOBAL_POOLS = {"adaptive_avg_pool2d", "adaptive_max_pool2d", "adaptive_max_pool2d_with_indices"}
 
 
 def neutral_copy(network: nn.Module) -> nn.Module:
-    """Copy ``network`` in float64 and evaluation mode, all weights positive; to be run inside :class:`Neutral`.
+    """Copy ``network`` to the CPU in evaluation mode, all weights positive; to be run inside :class:`Neutral`.
 
     The weights differ from each other, so that paths of opposite sign (bicubic interpolation has some) never cancel.
     An unpooling, which puts a value at any one place of its window, becomes nearest neighbour, which puts it at all.
     """
-    network = copy.deepcopy(network).double().cpu().eval().requires_grad_(False)
+    network = copy.deepcopy(network).float().cpu().eval().requires_grad_(False)
     generator = torch.Generator().manual_seed(0)
     for module in list(network.modules()):
         for name, child in module.named_children():
@@ -45,7 +48,7 @@ def neutral_copy(network: nn.Module) -> nn.Module:
             parameter.fill_(1.0)
         else:
             inputs = parameter[0].numel()
-            parameter.copy_((0.5 + torch.rand(parameter.shape, generator=generator, dtype=parameter.dtype)) / inputs)
+            parameter.copy_((0.5 + torch.rand(parameter.shape, generator=generator)) / inputs)
     return network
 
 
@@ -87,7 +90,8 @@ class Neutral(TorchFunctionMode):
             return self._global_pool(func, name, args, kwargs)
         if name == "conv2d":
             self._note_reach(*args, **kwargs)
-        return func(*args, **kwargs)
+        result = func(*args, **kwargs)
+        return _renew(result) if name in RENEWALS else result
 
     def _note_reach(self, features: Tensor, weight: Tensor, *args: Any, **kwargs: Any) -> None:
         dilation = _pair(kwargs.get("dilation", args[3] if len(args) > 3 else 1))[self.axis - 2]
@@ -97,7 +101,14 @@ class Neutral(TorchFunctionMode):
     def _global_pool(self, func: Any, name: str, args: tuple, kwargs: dict) -> Any:
         self.has_global_pools = True
         result = F.adaptive_avg_pool2d(*args[:2]) if name.startswith("adaptive_max") else func(*args, **kwargs)
-        return result.detach() if self.cut_global_pools else result
+        return forward_ad.unpack_dual(result).primal if self.cut_global_pools else result
+
+
+def _renew(result: Tensor) -> Tensor:
+    """Set values to one, and their changes to one or zero."""
+    primal, tangent = forward_ad.unpack_dual(result)
+    ones = torch.ones_like(primal)
+    return ones if tangent is None else forward_ad.make_dual(ones, (tangent != 0).to(primal.dtype))
 
 
 def _is_global_mean(name: str, args: tuple, kwargs: dict) -> bool:

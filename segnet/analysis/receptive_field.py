@@ -1,14 +1,18 @@
 """The theoretical receptive field (the notes' "field of regard"): which image pixels can reach an output pixel.
 
-It is read from the network itself: the gradient of an output pixel in :func:`segnet.analysis.neutral.neutral_copy` is
-above zero exactly on the field. Height and width are found one after the other, on strips of the image, since
-every operator here reaches a rectangle.
+It is read from the network itself: a change of the image changes exactly those outputs of
+:func:`segnet.analysis.neutral.neutral_copy` whose field it touches. Height and width are found one after the other,
+on strips of the image, since every operator here reaches a rectangle.
 """
 
+import warnings
 from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 
 from segnet.analysis.neutral import Neutral, neutral_copy
 from segnet.analysis.trace import trace
@@ -77,84 +81,114 @@ def _image_channels(network: nn.Module) -> int:
 
 def _measure_axis(network: nn.Module, channels: int, axis: int) -> dict[str, _Extent]:
     """Lengthen the strip until the field of every stage ends inside it."""
-    length = 128
+    densities, reach = _densities(network, channels, axis)
+    period = lcm(*(density.denominator for density in densities.values()))
+    length = 2 * period * -(-64 // period)
     while True:
-        supports, neutral = _supports(network, channels, axis, length, cut=True)
-        inside = {name: support.ends_inside(length) for name, support in supports.items()}
         # A path through the gaps of an atrous convolution may leave a short strip without touching its ends.
-        if length >= LONGEST_STRIP or (all(inside.values()) and neutral.reach <= length):
-            break
+        if reach <= length or length >= LONGEST_STRIP:
+            found = _measure_strip(network, channels, axis, length, densities, period)
+            if length >= LONGEST_STRIP or all(extent.longest is not None for extent in found.values()):
+                return found
         length *= 2
-    pooled = _supports(network, channels, axis, length, cut=False)[0] if neutral.has_global_pools else supports
+
+
+def _densities(network: nn.Module, channels: int, axis: int) -> tuple[dict[str, Fraction], int]:
+    """Find how many pixels of each stage's output there are to one of the image, and :class:`Neutral`'s reach.
+
+    Two lengths tell it also of convolutions without padding; what does not grow with the image is left out.
+    """
+    length = 960  # a multiple of all strides to be expected
+    short, _ = _run_strip(network, torch.zeros(1, channels, length), axis, cut=True)
+    long, neutral = _run_strip(network, torch.zeros(1, channels, 2 * length), axis, cut=True)
+    growths = {name: long[name].shape[1] - reached.shape[1] for name, reached in short.items()}
+    return {name: Fraction(growth, length) for name, growth in growths.items() if growth}, neutral.reach
+
+
+def _measure_strip(
+    network: nn.Module, channels: int, axis: int, length: int, densities: dict[str, Fraction], period: int
+) -> dict[str, _Extent]:
+    """Measure all stages at once.
+
+    The image changes from some row on, and then up to some row, for as many rows in turn as the pattern of the fields
+    has before it repeats; of the pixels of one phase, the first that notices ends its field there.
+    """
+    rows = torch.arange(length)
+    edges = length // 2 + torch.arange(period)
+    changes = torch.cat([rows >= edges[:, None], rows <= edges[:, None]]).float()
+    strip = changes[:, None].expand(-1, channels, -1)
+    reached, neutral = _run_strip(network, strip, axis, cut=True)
+    if neutral.has_global_pools:
+        uncut, _ = _run_strip(network, strip[[0, period]], axis, cut=False)
     extents = {}
-    for name, support in supports.items():
-        longest = max(last - first + 1 for first, last in support.ranges) if inside[name] else None
-        first, last = support.ranges[0]
-        # A path through a pooling over the whole strip shows as a field that goes beyond that without it.
-        whole = inside[name] and pooled[name].ranges != support.ranges
-        extents[name] = _Extent(longest, (first - support.position, last - support.position), whole)
+    for name, density in densities.items():
+        phases = range(int(period * density))
+        fields = [_field_of_phase(reached[name][:, phase :: len(phases)], edges, period) for phase in phases]
+        inside = all(field is not None for field in fields)
+        longest = max(last - first + 1 for first, last in fields) if inside else None
+        # Pooling over the whole strip shows as pixels that notice a change far away.
+        whole = inside and neutral.has_global_pools and not torch.equal(reached[name][[0, period]], uncut[name])
+        extents[name] = _Extent(longest, fields[0] or (0, 0), whole)
     return extents
 
 
-@dataclass(frozen=True)
-class _Support:
-    """First and last place of the strip that reaches each of some output pixels, neighbours from the centre on."""
+def _field_of_phase(reached: Tensor, edges: Tensor, period: int) -> tuple[int, int] | None:
+    """Find first and last place of the field of this phase's pixel 0; ``(1, 0)`` if nothing reaches it.
 
-    ranges: list[tuple[int, int]]
-    position: int
+    Args:
+        reached: ``(2 * period, pixels)``: which pixels notice a change from each edge on, then up to each edge.
+        edges: ``(period)`` places.
+        period: places from one pixel of this phase to the next.
 
-    def ends_inside(self, length: int) -> bool:
-        """Whether no field touches the ends of the strip."""
-        return all(first > 0 and last < length - 1 for first, last in self.ranges)
-
-
-def _supports(
-    network: nn.Module, channels: int, axis: int, length: int, cut: bool
-) -> tuple[dict[str, _Support], Neutral]:
-    strip, outputs, neutral = _run_strip(network, channels, axis, length, cut)
-    strides = {name: max(1, round(length / output.shape[axis])) for name, output in outputs.items()}
-    # What neighbours see repeats with the coarsest stride: look at so many that they cover it once.
-    period = max((stride for stride in strides.values() if stride < length), default=1)
-    supports = {}
-    for name, output in outputs.items():
-        size = output.shape[axis]
-        count = min(size, -(-period // strides[name]))
-        # The centre pixel is aligned with the coarsest stage, so that the strip's length does not matter.
-        start = min(size // 2 // count * count, size - count)
-        ranges = []
-        for index in range(start, start + count):
-            (gradient,) = torch.autograd.grad(
-                output.select(axis, index).sum(), strip, retain_graph=True, materialize_grads=True
-            )
-            ranges.append(_ends((gradient != 0).transpose(0, axis).flatten(1).any(dim=1)))
-        supports[name] = _Support(ranges, start * strides[name])
-    return supports, neutral
+    Returns:
+        The places, or None where the field does not end inside the strip.
+    """
+    below, above = reached[:period], reached[period:]
+    if not reached.any():
+        return 1, 0
+    count = reached.shape[1]
+    # Far below the change no pixel may notice it, nor far above.
+    if below[:, 0].any() or above[:, -1].any() or not below.any(dim=1).all() or not above.any(dim=1).all():
+        return None
+    pixels = torch.arange(count)
+    lowest = torch.where(below, pixels, count).amin(dim=1)
+    highest = torch.where(above, pixels, -1).amax(dim=1)
+    return int((edges - period * highest).amin()), int((edges - period * lowest).amax())
 
 
-def _run_strip(
-    network: nn.Module, channels: int, axis: int, length: int, cut: bool
-) -> tuple[Tensor, dict[str, Tensor], Neutral]:
-    """Run a strip of ones through the network, as narrow as it takes (unpadded convolutions want some width)."""
-    width = 1
+def _run_strip(network: nn.Module, change: Tensor, axis: int, cut: bool) -> tuple[dict[str, Tensor], Neutral]:
+    """Run strips of ones through the network, as narrow as it takes (unpadded convolutions want some width).
+
+    Args:
+        network: a neutral copy.
+        change: ``(N, C, length)``: which values of each strip change.
+        axis: 2 for rows, 3 for columns.
+        cut: see :class:`Neutral`.
+
+    Returns:
+        For each stage ``(N, pixels)``: which pixels of its output notice the change; and the mode in which it ran.
+    """
+    length, width = change.shape[2], 1
     while True:
-        shape = [1, channels, width, width]
-        shape[axis] = length
-        strip = torch.ones(shape, dtype=torch.float64, requires_grad=True)
-        try:
-            with trace(network) as seen, Neutral(cut, axis, length) as neutral:
-                network(strip)
-        except RuntimeError:
-            if width >= length:
-                raise
-            width *= 2
-            continue
-        maps = {
-            stage.name: output for stage, output in zip(seen.stages, seen.outputs, strict=True) if output.dim() == 4
-        }
-        return strip, maps, neutral
+        changes = change.unsqueeze(5 - axis).repeat_interleave(width, dim=5 - axis)
+        with torch.no_grad(), forward_ad.dual_level():
+            with warnings.catch_warnings():  # torch warns of its own use of torch.jit
+                warnings.simplefilter("ignore", FutureWarning)
+                strips = forward_ad.make_dual(torch.ones_like(changes), changes)
+            try:
+                with trace(network, watch_operators=False) as seen, Neutral(cut, axis, length) as neutral:
+                    network(strips)
+            except RuntimeError:
+                if width >= length:
+                    raise
+                width *= 2
+                continue
+            pairs = zip(seen.stages, seen.outputs, strict=True)
+            return {stage.name: _noticed(output, axis) for stage, output in pairs if output.dim() == 4}, neutral
 
 
-def _ends(line: Tensor) -> tuple[int, int]:
-    """First and last place that is reached; an output pixel that nothing reaches (between nails) has none."""
-    reached = line.nonzero()
-    return (int(reached[0]), int(reached[-1])) if len(reached) else (1, 0)
+def _noticed(output: Tensor, axis: int) -> Tensor:
+    primal, tangent = forward_ad.unpack_dual(output)
+    if tangent is None:
+        return torch.zeros(primal.shape[0], primal.shape[axis], dtype=torch.bool)
+    return (tangent != 0).transpose(1, axis).flatten(2).any(dim=2)

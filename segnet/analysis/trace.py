@@ -6,7 +6,7 @@ encoder can be looked at, whatever it is made of; a downsampling step belongs to
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from math import prod
 from typing import Any
@@ -155,10 +155,14 @@ def count_operator(operator: Any, args: tuple, kwargs: dict, output: Any) -> int
 
 
 @contextmanager
-def trace(network: nn.Module) -> Iterator[Trace]:
+def trace(network: nn.Module, watch_operators: bool = True) -> Iterator[Trace]:
     """Watch all that ``network`` runs inside the ``with``; the caller calls it once.
 
     Backward passes and other modules that run there are watched too, so leave them out.
+
+    Args:
+        network: what to watch.
+        watch_operators: whether to note the operators; without them the stages' outputs alone are right.
     """
     result, running = Trace(), []
     handles = []
@@ -167,7 +171,7 @@ def trace(network: nn.Module) -> Iterator[Trace]:
         handles.append(module.register_forward_pre_hook(_enter(result, running, name)))
         handles.append(module.register_forward_hook(_leave(result, running, name, stages.get(name))))
     try:
-        with _Watcher(result, running):
+        with _Watcher(result, running) if watch_operators else nullcontext():
             yield result
     finally:
         for handle in handles:

@@ -122,7 +122,7 @@ def _profile_all(
         if config.training:
             workloads[name, "training step"] = training_workload(network, images, precision)
         crop = OmegaConf.select(one, "data.augmentation.crop")
-        warning = warn_if_beyond_crop(network, tuple(crop)) if crop else None
+        warning = warn_if_beyond_crop(network, tuple(crop), profiles[-1].fields) if crop else None
         if warning:
             print(f"note: {name}: {warning}")
     latencies = measure_latencies(workloads, device, config.repeats)
