@@ -4,12 +4,25 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from segnet.build import config_dir, find_user_error, register_resolvers
 from segnet.errors import UserError
+
+
+class TerminalHandler(logging.StreamHandler):
+    """Writes to what ``sys.stdout`` is at that moment, so that lines appear above a progress bar and not under it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        """The standard output, as a running progress bar has redirected it."""
+        return sys.stdout
 
 
 def required(config: DictConfig, key: str, example: str) -> str:

@@ -109,6 +109,18 @@ def _checkpoint(path: Path, **selection: str) -> ModelCheckpoint:
     )
 
 
-def progress_bar() -> RichProgressBar | None:
+class EpochBar(RichProgressBar):
+    """Lightning's bar, with epochs counted from 1 as the log counts them, and only what changes from step to step."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        return f"epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+
+    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict:
+        """Leave out what the log line of the epoch says."""
+        metrics = super().get_metrics(trainer, pl_module)
+        return {"loss": metrics["train/loss_step"]} if "train/loss_step" in metrics else {}
+
+
+def progress_bar() -> EpochBar | None:
     """Show a bar on a terminal, and nothing elsewhere (the history logs a line an epoch)."""
-    return RichProgressBar(leave=False) if sys.stdout.isatty() else None
+    return EpochBar(leave=False) if sys.stdout.isatty() else None
