@@ -100,7 +100,7 @@ def check_contract(network: nn.Module) -> None:
             assert parameter.grad is not None, f"{name} has no gradient"
             # A norm over two values a channel has a slope of up to 300, and a hundred of them in a row overflow.
             deepest = batch * math.prod(math.ceil(side / network.encoder.strides[-1]) for side in size)
-            if deepest != 2 or len(network.encoder.channels) < 5:
+            if deepest > 2 or size == [1, 1] or len(network.encoder.channels) < 5:
                 assert parameter.grad.isfinite().all(), f"{name} has a gradient that is not finite"
 
 
