@@ -85,7 +85,10 @@ HAND_COMPUTED = {
     # Output pixels 2j - 1, 2j, 2j + 1 read 4 pixels each, from j - 2, j - 2 and j - 1 on.
     "bicubic": ([nn.Upsample(scale_factor=2, mode="bicubic"), conv()], [4, 5]),
     # Badrinarayanan et al. 2017: the deepest pixel of SegNet-Basic sees a window of 106 x 106.
-    "SegNet-Basic": ([conv(kernel=7), nn.MaxPool2d(2)] * 4, [7, 8, 20, 22, 46, 50, 98, 106]),
+    "SegNet-Basic": (
+        [layer for _ in range(4) for layer in (conv(kernel=7), nn.MaxPool2d(2))],
+        [7, 8, 20, 22, 46, 50, 98, 106],
+    ),
     "pixel shuffle": ([conv(1, 4), nn.PixelShuffle(2)], [3, 3]),
 }
 
