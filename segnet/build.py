@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from segnet.data import DataModule
+    from segnet.tasks import Task
 
 
 def config_dir() -> Path:
@@ -77,9 +78,21 @@ def network_from_config(config: DictConfig, seed: int | None = None) -> "nn.Modu
     """Build the network of a composed or stored config, its parameters drawn from ``seed`` (the config's own)."""
     from segnet.models import initialise
 
-    network = instantiate(config.model)
+    network = _assemble(config)
     initialise(network, config.seed if seed is None else seed)
     return network
+
+
+def _assemble(config: DictConfig) -> "nn.Module":
+    return task_from_config(config).wrap(instantiate(config.model))
+
+
+def task_from_config(config: DictConfig) -> "Task":
+    """Build the task of a composed or stored config; a config that names none, of an older run, is segmentation."""
+    from segnet.tasks import Segmentation
+
+    definition = OmegaConf.select(config, "task.definition")
+    return Segmentation() if definition is None else instantiate(definition)
 
 
 def data_from_config(config: DictConfig) -> "DataModule":
@@ -97,7 +110,8 @@ def build_network(overrides: Sequence[str] = ()) -> "nn.Module":
         overrides: as on the command line of ``segnet-train``.
 
     Returns:
-        A module that takes images ``(N, C, H, W)``, floats in 0..1, to logits ``(N, K, H, W)``.
+        A module that takes images ``(N, C, H, W)``, floats in 0..1, to logits ``(N, K, H, W)``, or with
+        ``task=super_resolution`` to larger images ``(N, C, factor * H, factor * W)``.
 
     Raises:
         UserError: an override names what does not exist, or the parts cannot work together.
@@ -110,10 +124,11 @@ def load(run_dir: str | Path, checkpoint: str = "best") -> "nn.Module":
 
     Args:
         run_dir: what ``segnet-train`` wrote.
-        checkpoint: "best" (by validation mIoU) or "last".
+        checkpoint: "best" (by the task's validation score) or "last".
 
     Returns:
-        The network in evaluation mode, on the CPU; it takes images ``(N, C, H, W)``, floats in 0..1, to logits.
+        The network in evaluation mode, on the CPU; it takes images ``(N, C, H, W)``, floats in 0..1, to
+        what :func:`build_network` says.
 
     Raises:
         UserError: the folder is not a run, or has no such checkpoint.
@@ -121,7 +136,7 @@ def load(run_dir: str | Path, checkpoint: str = "best") -> "nn.Module":
     import torch
 
     config = load_config(run_dir)
-    network = instantiate(config.model)
+    network = _assemble(config)
     load_weights(network, run_dir, checkpoint)
     if config.channels_last:
         network.to(memory_format=torch.channels_last)

@@ -6,6 +6,7 @@ from segnet.models.encoders import EncoderOutput, PlainEncoder
 from segnet.models.initialisation import initialise
 from segnet.models.network import SegmentationNetwork
 from segnet.models.skips import AdditiveSkip, ConcatenatedSkip, NoSkip
+from segnet.models.super_resolution import SuperResolutionNetwork
 
 __all__ = [
     "AdditiveSkip",
@@ -16,5 +17,6 @@ __all__ = [
     "NoSkip",
     "PlainEncoder",
     "SegmentationNetwork",
+    "SuperResolutionNetwork",
     "initialise",
 ]
