@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from segnet.data import DataModule
+    from segnet.tasks import Task
 
 
 def config_dir() -> Path:
@@ -97,9 +98,18 @@ def network_from_config(config: DictConfig, seed: int | None = None) -> "nn.Modu
     """Build the network of a composed or stored config, its parameters drawn from ``seed`` (the config's own)."""
     from segnet.models import initialise
 
-    network = instantiate(config.model)
+    network = _assemble(config)
     initialise(network, config.seed if seed is None else seed)
     return network
+
+
+def _assemble(config: DictConfig) -> "nn.Module":
+    return task_from_config(config).wrap(instantiate(config.model))
+
+
+def task_from_config(config: DictConfig) -> "Task":
+    """Build the task of a composed or stored config."""
+    return instantiate(config.task.definition)
 
 
 def data_from_config(config: DictConfig) -> "DataModule":
@@ -117,7 +127,8 @@ def build_network(overrides: Sequence[str] = ()) -> "nn.Module":
         overrides: as on the command line of ``segnet-train``.
 
     Returns:
-        A module that takes images ``(N, C, H, W)``, floats in 0..1, to logits ``(N, K, H, W)``.
+        A module that takes images ``(N, C, H, W)``, floats in 0..1, to logits ``(N, K, H, W)``, or with
+        ``task=super_resolution`` to larger images ``(N, C, factor * H, factor * W)``.
 
     Raises:
         UserError: an override names what does not exist, or the parts cannot work together.
@@ -130,10 +141,11 @@ def load(run_dir: str | Path, checkpoint: str = "best") -> "nn.Module":
 
     Args:
         run_dir: what ``segnet-train`` wrote.
-        checkpoint: "best" (by validation mIoU) or "last".
+        checkpoint: "best" (by the task's validation score) or "last".
 
     Returns:
-        The network in evaluation mode, on the CPU; it takes images ``(N, C, H, W)``, floats in 0..1, to logits.
+        The network in evaluation mode, on the CPU; it takes images ``(N, C, H, W)``, floats in 0..1, to
+        what :func:`build_network` says.
 
     Raises:
         UserError: the folder is not a run, or has no such checkpoint.
@@ -141,13 +153,19 @@ def load(run_dir: str | Path, checkpoint: str = "best") -> "nn.Module":
     import torch
 
     config = load_config(run_dir)
-    if "weights" in config.model.encoder:
-        config.model.encoder.weights = None  # the checkpoint has them all; the file they began with may be gone
-    network = instantiate(config.model)
+    network = _assemble(without_pretrained_weights(config))
     load_weights(network, run_dir, checkpoint)
     if config.channels_last:
         network.to(memory_format=torch.channels_last)
     return network.eval()
+
+
+def without_pretrained_weights(config: DictConfig) -> DictConfig:
+    """Return the config of a run whose checkpoint has all weights; the file that they began with may be gone."""
+    config = config.copy()
+    if "weights" in config.model.encoder:
+        config.model.encoder.weights = None
+    return config
 
 
 def load_config(run_dir: str | Path) -> DictConfig:

@@ -1,12 +1,16 @@
 """Scores of a split, of a network and of what it must beat."""
 
+from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from segnet.data import ColourLookup, DataModule
-from segnet.inference import evaluate
-from segnet.metrics import Scores, scores
+from segnet.data.low_resolution import low_resolution_pair
+from segnet.inference import as_float, evaluate
+from segnet.metrics import ImageQuality, Scores, quality_sums, scores
+from segnet.models.super_resolution import enlarge
 
 
 def score_confusion(network: nn.Module, data: DataModule, split: str) -> Tensor:
@@ -29,3 +33,25 @@ def flat_scores(result: Scores, classes: list[str]) -> dict[str, Any]:
         "pixel_accuracy": result.pixel_accuracy,
         **{f"iou/{name}": value.item() for name, value in zip(classes, result.iou, strict=True)},
     }
+
+
+@torch.inference_mode()
+def score_enlargement(network: nn.Module, data: DataModule, split: str, factor: int) -> ImageQuality:
+    """Score a super-resolution network on "train", "val" or "test" without augmentation."""
+    network.eval()
+    return _quality(network, next(network.parameters()).device, data, split, factor)
+
+
+def score_bicubic(data: DataModule, split: str, factor: int) -> ImageQuality:
+    """Score bicubic interpolation, on the CPU: the least that a super-resolution network must beat."""
+    return _quality(lambda images: enlarge(images, factor), torch.device("cpu"), data, split, factor)
+
+
+def _quality(
+    enlarging: Callable[[Tensor], Tensor], device: torch.device, data: DataModule, split: str, factor: int
+) -> ImageQuality:
+    sums = torch.zeros(3, dtype=torch.float64)
+    for batch in data.eval_loader(split):
+        small, target = low_resolution_pair(as_float(batch["image"].to(device)), factor)
+        sums += quality_sums(enlarging(small), target)
+    return ImageQuality.from_sums(sums)

@@ -92,12 +92,10 @@ def warn_if_beyond_crop(
         crop: height and width of the training crops, in pixels of the network's input.
         fields: the network's theoretical fields where they are known; None: computed here.
     """
+    warning = warn_if_rates_beyond_crop(network, crop)
+    if warning is not None:
+        return warning
     size = f"{crop[0]}x{crop[1]}"
-    for name, rate, map_size in _dilated_convolutions(network, crop):
-        return (
-            f"{name} has a dilation of {rate} on a map of {map_size[0]}x{map_size[1]}: in training crops of {size} "
-            f"its outer taps see nothing but padding; lower the rates or set a larger data.augmentation.crop"
-        )
     field = (fields or receptive_fields(network))[-1]
     if field.height is not None and field.width is not None and field.height <= crop[0] and field.width <= crop[1]:
         return None
@@ -106,6 +104,26 @@ def warn_if_beyond_crop(
         f"the theoretical receptive field of {reach} pixels reaches beyond the training crops of {size}: what it adds "
         f"there is never trained; set a larger data.augmentation.crop if you predict on larger images"
     )
+
+
+def warn_if_rates_beyond_crop(network: nn.Module, crop: tuple[int, int]) -> str | None:
+    """Say in one sentence that an atrous convolution's outer taps see nothing but padding in training; None if not.
+
+    The quick part of :func:`warn_if_beyond_crop`: one forward pass, and none for a network without such convolutions.
+
+    Args:
+        network: see :func:`warn_if_beyond_crop`.
+        crop: the same.
+    """
+    if not any(isinstance(module, nn.Conv2d) and max(module.dilation) > 1 for module in network.modules()):
+        return None
+    for name, rate, map_size in _dilated_convolutions(network, crop):
+        return (
+            f"{name} has a dilation of {rate} on a map of {map_size[0]}x{map_size[1]}: in training crops of "
+            f"{crop[0]}x{crop[1]} its outer taps see nothing but padding; lower the rates or set a larger "
+            f"data.augmentation.crop"
+        )
+    return None
 
 
 def _dilated_convolutions(network: nn.Module, crop: tuple[int, int]) -> list[tuple[str, int, tuple[int, int]]]:

@@ -9,34 +9,19 @@ from segnet.cli.entry import required, run_command
 
 def work(config: DictConfig) -> None:
     """Score, print the table and write ``evaluation.json``."""
-    from segnet.build import data_from_config, load, load_config
-    from segnet.evaluation import flat_scores, score_confusion
+    from segnet.build import data_from_config, load, load_config, task_from_config
     from segnet.inference import choose_device
-    from segnet.metrics import MIOU_DEFINITION, scores
-    from segnet.reporting.tables import print_scores
     from segnet.run_folder import EVALUATION, write_json
 
     run_dir = Path(required(config, "run", "runs/brain/2026-01-31_12-00-00"))
     run_config = load_config(run_dir)
     if config.data_root is not None:
         run_config.data.module.dataset.root = config.data_root
-    data = data_from_config(run_config)
-    data.pixel_counts(config.split)
+    task, data = task_from_config(run_config), data_from_config(run_config)
+    task.check_split(data, config.split)
     network = load(run_dir, config.checkpoint).to(choose_device(config.device))
-    confusion = score_confusion(network, data, config.split)
-    result = scores(confusion)
-    print_scores(data.classes, {config.checkpoint: result}, config.split)
-    write_json(
-        run_dir / EVALUATION,
-        {
-            "split": config.split,
-            "checkpoint": config.checkpoint,
-            **{f"{config.split}/{name}": value for name, value in flat_scores(result, data.classes).items()},
-            "definition": MIOU_DEFINITION,
-            "classes": data.classes,
-            "confusion": confusion.tolist(),
-        },
-    )
+    result = task.evaluate(network, data, config.split, config.checkpoint)
+    write_json(run_dir / EVALUATION, {"split": config.split, "checkpoint": config.checkpoint, **result})
     print(f"written: {run_dir / EVALUATION}")
 
 

@@ -27,10 +27,10 @@ def work(config: DictConfig) -> float:
             )
         config = load_config(run_dir)
     metrics = train(config, run_dir, resume)
-    if "val/miou" not in metrics:  # a further process of a distributed training
+    if config.task.monitor not in metrics:  # a further process of a distributed training
         return float("nan")
     print(f"run folder: {run_dir}")
-    return metrics["val/miou"]
+    return metrics[config.task.monitor]
 
 
 def main() -> None:

@@ -71,10 +71,20 @@ class DataModule:
         return count_pixels(self.split(split), self.classes, self.ignore_index)
 
     def check(self, world_size: int = 1) -> None:
-        """Check all splits and the batch size.
+        """Check the labels of all splits, and the batch size.
 
         Raises:
             UserError: see :func:`segnet.data.integrity.count_pixels`, or the batch size does not fit.
+        """
+        self.check_batch_size(world_size)
+        for name in SPLITS:
+            self.pixel_counts(name)
+
+    def check_batch_size(self, world_size: int = 1) -> None:
+        """Check the batch size alone.
+
+        Raises:
+            UserError: it does not fit the training split or the number of processes.
         """
         size = len(self.split("train").ids)
         if self.batch_size > size:
@@ -87,8 +97,6 @@ class DataModule:
                 f"the batch size {self.batch_size} cannot be shared by {world_size} processes: set data.batch_size "
                 f"to a multiple of {world_size}"
             )
-        for name in SPLITS:
-            self.pixel_counts(name)
 
     def train_loader(self, rank: int = 0, world_size: int = 1) -> DataLoader:
         """Batches for one process of several, see :class:`segnet.data.sampling.TrainingOrder`."""

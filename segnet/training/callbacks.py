@@ -24,14 +24,16 @@ class History(pl.Callback):
 
     Args:
         run_dir: the run folder. A run that goes on keeps the rows of the epochs that are behind it.
+        monitor: the score that the line names, such as "val/miou".
 
     Attributes:
         train_seconds: time spent in training steps so far, validation left out.
         train_images: images seen in them.
     """
 
-    def __init__(self, run_dir: str) -> None:
+    def __init__(self, run_dir: str, monitor: str) -> None:
         self.path = Path(run_dir) / HISTORY
+        self.monitor = monitor
         self.rows: list[dict] = []
         self.train_seconds, self.train_images = 0.0, 0
         self._started = self._train_ended = 0.0
@@ -66,27 +68,28 @@ class History(pl.Callback):
             "step": trainer.global_step,
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
             "train/loss": metrics["train/loss_epoch"].item(),
-            **{name: value.item() for name, value in metrics.items() if name.startswith("val/")},
+            **{name: value.item() for name, value in metrics.items() if name.startswith(("val/", "fusion/"))},
             "seconds": round(time.perf_counter() - self._started, 3),
         }
         self.rows.append(row)
         if trainer.is_global_zero:
             write_history(self.path, self.rows)
             log.info(
-                "epoch %*d/%d  train loss %.4f  val loss %.4f  val mIoU %.4f  %.1f s",
+                "epoch %*d/%d  train loss %.4f  val loss %.4f  %s %.4f  %.1f s",
                 len(str(trainer.max_epochs)),
                 row["epoch"] + 1,
                 trainer.max_epochs,
                 row["train/loss"],
                 row["val/loss"],
-                row["val/miou"],
+                self.monitor,
+                row[self.monitor],
                 row["seconds"],
             )
 
 
-def best_checkpoint(run_dir: str) -> ModelCheckpoint:
-    """Keep the checkpoint with the best validation mIoU."""
-    return _checkpoint(Path(run_dir) / BEST_CHECKPOINT, monitor="val/miou", mode="max")
+def best_checkpoint(run_dir: str, monitor: str, mode: str) -> ModelCheckpoint:
+    """Keep the checkpoint with the best score ``monitor``: the largest where ``mode`` is "max", or the smallest."""
+    return _checkpoint(Path(run_dir) / BEST_CHECKPOINT, monitor=monitor, mode=mode)
 
 
 def last_checkpoint(run_dir: str) -> ModelCheckpoint:

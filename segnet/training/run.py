@@ -17,18 +17,23 @@ from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from segnet.analysis import count_macs, count_parameters
-from segnet.build import data_from_config, find_user_error, instantiate, load, network_from_config
+from segnet.analysis import count_macs, count_parameters, warn_if_rates_beyond_crop
+from segnet.build import (
+    data_from_config,
+    find_user_error,
+    instantiate,
+    load,
+    network_from_config,
+    task_from_config,
+    without_pretrained_weights,
+)
 from segnet.data import DataModule
 from segnet.errors import UserError
-from segnet.evaluation import flat_scores, score_confusion, score_lookup
-from segnet.metrics import scores
-from segnet.reporting.panel import save_predictions
-from segnet.reporting.tables import print_scores
 from segnet.run_folder import CONFIG, LAST_CHECKPOINT, METRICS, PREDICTIONS, write_json, write_whole
+from segnet.tasks import Task
 from segnet.training.callbacks import History
+from segnet.training.module import TrainingModule
 from segnet.training.precision import choose_precision, device_type
-from segnet.training.task import SegmentationTask
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +99,7 @@ def _is_first_process() -> bool:
 
 
 def _train(config: DictConfig, run_dir: Path, resume: bool) -> dict[str, Any]:
-    data = data_from_config(config)
+    task, data = task_from_config(config), data_from_config(config)
     callbacks = _optional_parts("callbacks", config.callbacks)
     trainer = _build_trainer(config, callbacks)
     if trainer.world_size > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -103,9 +108,11 @@ def _train(config: DictConfig, run_dir: Path, resume: bool) -> dict[str, Any]:
             f"a sweep cannot share each run among {trainer.world_size} processes: leave out -m and call one training "
             f"after another, or set trainer.devices=1"
         )
-    data.check(trainer.world_size)
-    network = network_from_config(config)
-    task = _build_task(config, data, network)
+    task.check(data, trainer.world_size)
+    last = run_dir / LAST_CHECKPOINT
+    goes_on = resume and last.is_file()
+    network = network_from_config(without_pretrained_weights(config) if goes_on else config)
+    module = _build_module(config, task, data, network)
     if trainer.is_global_zero:
         write_whole(run_dir / CONFIG, OmegaConf.to_yaml(config, resolve=True))
         log.info(
@@ -115,19 +122,28 @@ def _train(config: DictConfig, run_dir: Path, resume: bool) -> dict[str, Any]:
             trainer.strategy.root_device,
             trainer.precision,
         )
-    last = run_dir / LAST_CHECKPOINT
+        _warn_of_rates(network, data, task)
     trainer.fit(
-        task,
+        module,
         data.train_loader(trainer.global_rank, trainer.world_size),
         data.eval_loader("val", trainer.global_rank, trainer.world_size),
-        ckpt_path=str(last) if resume and last.is_file() else None,
+        ckpt_path=str(last) if goes_on else None,
         weights_only=True,
     )
     if not trainer.is_global_zero:
         return {}
     # As anyone would load it later, so that segnet-evaluate repeats these scores to the last digit.
     network = load(run_dir).to(trainer.strategy.root_device)
-    return _facts(trainer, network, data) | _final_scores(network, data, run_dir)
+    facts = _facts(trainer, network, task.input_shape(_image_shape(data)))
+    return facts | task.final_scores(network, data, run_dir / PREDICTIONS)
+
+
+def _warn_of_rates(network: nn.Module, data: DataModule, task: Task) -> None:
+    """Say where the taps of an atrous convolution would see nothing but padding in training."""
+    image = data.train_loader().dataset[0, 0]["image"]
+    warning = warn_if_rates_beyond_crop(network, task.input_shape(tuple(image.shape))[-2:])
+    if warning is not None:
+        log.warning(warning)
 
 
 def _optional_parts(group: str, config: DictConfig | None) -> list[Any]:
@@ -162,28 +178,28 @@ def _build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Train
         raise UserError(f"no trainer for {devices} on this machine ({error}): choose trainer=cpu or auto") from error
 
 
-def _build_task(config: DictConfig, data: DataModule, network: nn.Module) -> SegmentationTask:
-    weights = instantiate(config.class_weights)(data.pixel_counts("train"))
-    return SegmentationTask(
+def _build_module(config: DictConfig, task: Task, data: DataModule, network: nn.Module) -> TrainingModule:
+    return task.training_module(
         network,
-        instantiate(config.loss)(ignore_index=data.ignore_index, class_weights=weights),
-        instantiate(config.optimizer),
-        instantiate(config.scheduler),
-        data.classes,
-        data.ignore_index,
-        data.split("train").ids,
+        data,
+        loss=task.make_loss(instantiate(config.loss), instantiate(config.class_weights), data),
+        optimizer=instantiate(config.optimizer),
+        scheduler=instantiate(config.scheduler),
         channels_last=config.channels_last,
         compile_network=config.compile,
     )
 
 
-def _facts(trainer: pl.Trainer, network: nn.Module, data: DataModule) -> dict[str, Any]:
+def _image_shape(data: DataModule) -> tuple[int, int, int]:
+    return tuple(data.eval_loader("test").dataset[0]["image"].shape)
+
+
+def _facts(trainer: pl.Trainer, network: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, Any]:
     history = next(callback for callback in trainer.callbacks if isinstance(callback, History))
-    image = data.eval_loader("test").dataset[0]["image"]
     return {
         "params": count_parameters(network),
-        "macs": count_macs(network, tuple(image.shape)),
-        "macs_image_size": list(image.shape[-2:]),
+        "macs": count_macs(network, input_shape),
+        "macs_image_size": list(input_shape[-2:]),
         "epochs": trainer.current_epoch,
         "train_seconds": round(history.train_seconds, 3),
         "train_images_per_second": round(history.train_images / history.train_seconds, 3),
@@ -191,15 +207,3 @@ def _facts(trainer: pl.Trainer, network: nn.Module, data: DataModule) -> dict[st
         "precision": str(trainer.precision),
         "torch": torch.__version__,
     }
-
-
-def _final_scores(network: nn.Module, data: DataModule, run_dir: Path) -> dict[str, Any]:
-    """Score the network on validation and test splits, print the table and draw the panel."""
-    network_scores = {split: scores(score_confusion(network, data, split)) for split in ("val", "test")}
-    lookup_scores = score_lookup(data, "test")
-    save_predictions(run_dir / PREDICTIONS, network, data, "test")
-    print_scores(data.classes, {"network": network_scores["test"], "colour lookup": lookup_scores}, "test")
-    flat = {f"lookup/test/{name}": value for name, value in flat_scores(lookup_scores, data.classes).items()}
-    for split, result in network_scores.items():
-        flat |= {f"{split}/{name}": value for name, value in flat_scores(result, data.classes).items()}
-    return flat

@@ -208,3 +208,8 @@ def test_other_choices_train_too(tiny_config, tmp_path, overrides):
 def test_a_compiled_network_trains_and_its_checkpoint_loads(tiny_config, tmp_path):
     train(tiny_config("compile=true", "trainer.max_epochs=1"), tmp_path)
     assert segnet.load(tmp_path)(torch.rand(1, 3, 16, 24)).shape == (1, 4, 16, 24)
+
+
+def test_rates_that_reach_beyond_the_crop_are_warned_of(tiny_config, tmp_path, caplog):
+    train(tiny_config("trainer.max_epochs=1", "context=atrous_regular", "context.dilation=12"), tmp_path)
+    assert "has a dilation of 12 on a map of 8x12: in training crops of 16x24 its outer taps see nothing" in caplog.text

@@ -1,0 +1,64 @@
+"""Super-resolution by the encoder-decoder: what bicubic interpolation leaves out, added to it.
+
+Sources: Dong et al. 2016, SRCNN (the image is enlarged by bicubic interpolation first, and the network works at the
+target's resolution); Kim et al. 2016, VDSR (the network's output is the residual that is added).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segnet.errors import UserError
+from segnet.models.network import SegmentationNetwork
+
+FACTORS = (2, 4)
+
+
+def enlarge(images: Tensor, factor: int) -> Tensor:
+    """Enlarge images ``(N, C, h, w)`` to ``(N, C, factor * h, factor * w)`` by bicubic interpolation."""
+    return F.interpolate(images, scale_factor=factor, mode="bicubic", align_corners=False)
+
+
+class ResidualHead(nn.Conv2d):
+    """A 1x1 convolution that starts at zero, so that a network begins at bicubic quality."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=1)
+        self.initialise()
+
+    def initialise(self, generator: torch.Generator | None = None) -> None:
+        """Set weights and bias to zero; nothing is drawn."""
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+
+
+class SuperResolutionNetwork(nn.Module):
+    """Takes images of any height and width from 1 pixel up to images that are larger by a factor.
+
+    Args:
+        body: the encoder-decoder, with as many output channels as the image has; its head is replaced by one that
+            starts at zero.
+        factor: 2 or 4.
+
+    Raises:
+        UserError: the factor is neither, or the body's output is no image.
+    """
+
+    def __init__(self, body: SegmentationNetwork, factor: int) -> None:
+        super().__init__()
+        if factor not in FACTORS:
+            raise UserError(f"task.factor={factor} is not known: choose {' or '.join(map(str, FACTORS))}")
+        channels = body.mean.shape[1]
+        if body.num_classes != channels:
+            raise UserError(
+                f"model.num_classes={body.num_classes} does not fit task=super_resolution, whose images have "
+                f"{channels} channel{'s' if channels > 1 else ''}: leave model.num_classes out"
+            )
+        self.factor = factor
+        self.body = body
+        self.body.head = ResidualHead(body.head.in_channels, channels)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Take images ``(N, C, h, w)``, floats in 0..1, to ``(N, C, factor * h, factor * w)``, not clamped to 0..1."""
+        enlarged = enlarge(images, self.factor)
+        return enlarged + self.body(enlarged)

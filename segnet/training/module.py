@@ -1,0 +1,114 @@
+"""What the Lightning modules of all tasks share."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from segnet.data.dataset import Sample
+from segnet.errors import UserError
+from segnet.layers import fusion_weights
+
+
+class TrainingModule(pl.LightningModule):
+    """Trains a network, and logs its scores after each epoch; a subclass says what happens with a batch.
+
+    Args:
+        network: takes images in 0..1, ``(N, C, H, W)``.
+        loss: takes the network's output and what it should be to a scalar.
+        optimizer: factory of the optimiser, called with parameter groups.
+        scheduler: factory of the schedule, called with the optimiser and the number of steps.
+        sample_ids: names of the training samples, for messages.
+        channels_last: feed the network in the channels-last memory layout.
+        compile_network: run the training forward pass through ``torch.compile``.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        optimizer: Callable[..., torch.optim.Optimizer],
+        scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler],
+        sample_ids: Sequence[str],
+        channels_last: bool = True,
+        compile_network: bool = False,
+    ) -> None:
+        super().__init__()
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
+        self.network = network.to(memory_format=self.memory_format)
+        if compile_network:
+            self.network.compile()  # in place, so that the state dict keeps its names
+        self.loss = loss
+        self._optimizer, self._scheduler = optimizer, scheduler
+        self.sample_ids = sample_ids
+
+    def batch_loss(self, batch: Sample) -> Tensor:
+        """Return the training loss of a batch, a scalar."""
+        raise NotImplementedError
+
+    def start_scores(self) -> None:
+        """Forget the scores of the last validation."""
+        raise NotImplementedError
+
+    def finish_scores(self) -> dict[str, Any]:
+        """Return the scores of the whole validation split, over all processes, by name, the foremost first."""
+        raise NotImplementedError
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Feed the network images ``(N, C, H, W)``, floats in 0..1."""
+        return self.network(images.contiguous(memory_format=self.memory_format))
+
+    def training_step(self, batch: Sample, batch_index: int) -> Tensor:
+        """Return the loss of a batch.
+
+        Raises:
+            UserError: the loss is not finite.
+        """
+        loss = self.batch_loss(batch)
+        if not torch.isfinite(loss):
+            self._refuse_non_finite(loss, batch)
+        self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(batch["image"]))
+        return loss
+
+    def _refuse_non_finite(self, loss: Tensor, batch: Sample) -> None:
+        names = ", ".join(self.sample_ids[index] for index in batch["index"].tolist())
+        raise UserError(
+            f"the loss became {loss.item()} in step {self.global_step} (epoch {self.current_epoch}), on the samples "
+            f"{names}: lower optimizer.lr, or set trainer.precision=32-true; the checkpoints of earlier epochs are kept"
+        )
+
+    def on_validation_epoch_start(self) -> None:
+        """Start the count; under several processes all score the same network, the first one's running statistics."""
+        self.start_scores()
+        if _distributed():
+            for buffer in self.network.buffers():
+                torch.distributed.broadcast(buffer, src=0)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the scores, and the weights that the network has learned for its branches."""
+        for place, (name, value) in enumerate(self.finish_scores().items()):
+            self.log(f"val/{name}", value, prog_bar=place == 0)
+        self.log_dict({f"fusion/{name}": weight for name, weight in fusion_weights(self.network).items()})
+
+    def sum_over_processes(self, values: Tensor) -> Tensor:
+        """Add up what each process counted."""
+        if not _distributed():
+            return values
+        values = values.to(self.device)
+        torch.distributed.all_reduce(values)
+        return values
+
+    def configure_optimizers(self) -> dict:
+        """Build optimiser and schedule; weight decay acts on kernels, not on norms and biases."""
+        parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+        kernels = [parameter for parameter in parameters if parameter.ndim > 1]
+        others = [parameter for parameter in parameters if parameter.ndim <= 1]
+        optimizer = self._optimizer([{"params": kernels}, {"params": others, "weight_decay": 0.0}])
+        scheduler = self._scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def _distributed() -> bool:
+    return torch.distributed.is_available() and torch.distributed.is_initialized()
