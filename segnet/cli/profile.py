@@ -153,7 +153,7 @@ def _save(
     profiles: list["Profile"], setting: dict[str, Any], configs: dict[str, DictConfig], given: list[str], folder: Any
 ) -> None:
     from segnet.reporting.profile import save_profile_figure
-    from segnet.training.run_folder import write_whole
+    from segnet.run_folder import write_whole
 
     content = {"setting": setting, "overrides": given, "profiles": [profile.as_dict() for profile in profiles]}
     write_whole(folder / "profile.json", json.dumps(content, indent=2) + "\n")

@@ -57,7 +57,7 @@ def test_energy_lies_inside_the_theoretical_field(upsampler: str) -> None:
 
 
 def test_no_warning_where_the_crop_holds_the_field() -> None:
-    network = segnet.build_network(["data=shapes", "encoder.widths=[4,6,8]", "upsampler=nearest"])
+    network = segnet.build_network(["data=shapes", "encoder.depths=[1,1,1]", "upsampler=nearest"])
     assert receptive_fields(network)[-1].height == 26
     assert warn_if_beyond_crop(network, (26, 26)) is None
     message = warn_if_beyond_crop(network, (26, 25))

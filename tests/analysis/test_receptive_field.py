@@ -103,7 +103,13 @@ def test_hand_computed(network: list[nn.Module], sizes: list[int]) -> None:
 @pytest.mark.parametrize("upsampler", UPSAMPLERS)
 def test_encoder_decoder(upsampler: str) -> None:
     """Two poolings and back, no skip connection: pixels of the output see fields that differ by their place."""
-    overrides = ["data=shapes", "skip=none", "encoder.widths=[2,3,4]", *f"upsampler={upsampler}".split()]
+    overrides = [
+        "data=shapes",
+        "skip=none",
+        "encoder.widths=[2,3,4]",
+        "encoder.depths=[1,1,1]",
+        *f"upsampler={upsampler}".split(),
+    ]
     fields = {field.stage: field for field in receptive_fields(segnet.build_network(overrides))}
     block, pool, up = reads_convolution(3, padding=1), reads_convolution(2, 2), UPSAMPLERS[upsampler]
     chain = [block, pool, block, pool, block, up, block, up, block]
@@ -125,7 +131,7 @@ def test_skip_connection_adds_no_field(downsampling: str) -> None:
 
 
 def test_centre_offsets() -> None:
-    network = segnet.build_network(["data=shapes", "upsampler=nearest"])
+    network = segnet.build_network(["data=shapes", "upsampler=nearest", "encoder.depths=[1,1,1]"])
     fields = {field.stage: field for field in receptive_fields(network)}
     # Stage 1: 3x3 at stride 2 (one pooled pixel to each side), the pool, and 3x3 around it.
     assert fields["encoder 1"].rows == (-3, 4)

@@ -190,7 +190,7 @@ def test_evaluate_finds_data_that_have_moved(call, write_camvid, tmp_path):
 def test_shell_completion_and_help(call):
     code, out, _ = call(train, "--help")
     assert code == 0
-    assert "upsampler: bed_of_nails, bilinear" in out
+    assert "upsampler: bed_of_nails, bicubic, bilinear" in out
     assert "segnet-train -m upsampler=" in out
     code, out, _ = call(train, "-sc", "install=bash")
     assert code == 0

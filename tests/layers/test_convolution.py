@@ -181,5 +181,5 @@ def test_blocks_run_convolution_norm_activation_in_turn():
     x = torch.randn(2, 2, 5, 5)
     assert torch.equal(step(x), F.silu(step.norm(step.convolution(x))))
     assert torch.equal(ConvBlock(2, 2, 0, RegularConvolution)(x), x)
-    with pytest.raises(ValueError, match="a block of depth 0 cannot take 2 channels to 4"):
+    with pytest.raises(UserError, match="a block of depth 0 cannot take 2 channels to 4"):
         ConvBlock(2, 4, 0, RegularConvolution)
