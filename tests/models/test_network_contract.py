@@ -35,6 +35,7 @@ SMALL = {  # overrides that make a large encoder small; what is not named here r
     "fullres": ["encoder.widths=[4]"],
     "timm": ["encoder.name=mobilenetv3_small_050"],
 }
+BACKBONES = {"mobilenet_v3_small", "resnet18", "timm"}  # the small ones whose own way down pools no 2x2
 MIRRORED = {  # what a decoder of fixed depths or widths wants of the plain encoder
     "segnet": ["encoder.widths=[4,4,8,8,12,12]", "encoder.depths=[1,1,1,1,1,0]"],
     "unet": ["encoder.widths=[4,4,8,8,12]", "encoder.depths=[1,1,1,1,1]", "decoder.widths={8:8,4:8,2:4,1:4}"],
@@ -136,6 +137,7 @@ def test_each_pair_of_parts_is_met():
     assert any(is_refused(combination) for combination in COMBINATIONS)
 
 
+ENCODER_PARTNERS = [f"{group}={choice}" for group in ("upsampler", "context", "skip") for choice in choices(group)]
 ENCODERS = [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in choices("encoder")]
 
 
@@ -143,6 +145,27 @@ ENCODERS = [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for n
 def test_encoder_meets_the_contract(encoder):
     network = build_network(["data=shapes", f"encoder={encoder}", "upsampler=nearest", *SMALL.get(encoder, [])])
     check_encoder(network.encoder)
+    check_formats_agree(network)
+    check_contract(network)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ENCODER_PARTNERS)
+@pytest.mark.parametrize("encoder", [name for name in choices("encoder") if name not in LARGE])
+def test_every_encoder_works_with_every_part(encoder, part):
+    overrides = ["data=shapes", f"encoder={encoder}", part, *SMALL.get(encoder, [])]
+    if part == "upsampler=max_unpool" and encoder in BACKBONES:
+        overrides += ["encoder.pool_indices=true", "encoder.full_resolution_width=8"]
+    network = build_network(overrides)
+    check_formats_agree(network)
+    check_contract(network)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("upsampler", choices("upsampler"))
+@pytest.mark.parametrize("convolution", choices("convolution"))
+def test_every_convolution_works_with_every_upsampler(convolution, upsampler):
+    network = build_network(["data=shapes", f"convolution={convolution}", f"upsampler={upsampler}", *PLAIN])
     check_formats_agree(network)
     check_contract(network)
 
