@@ -86,11 +86,13 @@ def _without_hints() -> Iterator[None]:
     logger = logging.getLogger("pytorch_lightning")
     level = logger.level
     logger.setLevel(logging.WARNING)
-    with warnings.catch_warnings():
-        for message in LIGHTNING_HINTS:
-            warnings.filterwarnings("ignore", message)
-        yield
-    logger.setLevel(level)
+    try:
+        with warnings.catch_warnings():
+            for message in LIGHTNING_HINTS:
+                warnings.filterwarnings("ignore", message)
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _is_first_process() -> bool:

@@ -57,8 +57,7 @@ def test_bfloat16_logits_do_not_round_the_loss():
 
 
 def test_median_frequency_by_hand():
-    # Class 0: 6 of the 20 pixels of images where it occurs; 1: 4 of 10; 2: 10 of 20; the last class never.
-    counts = torch.tensor([[6, 4, 0, 0], [0, 0, 10, 0]])
+    # Class 0: 6 of the 10 pixels of the images where it occurs; 1: 4 of 10; 2: 10 of 10; the last class never.
     counts = torch.tensor([[6, 4, 0, 0], [0, 0, 10, 0]])
     weights = median_frequency(counts)
     # Frequencies 6/10, 4/10 and 10/10: the median is 6/10.
