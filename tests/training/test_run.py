@@ -40,6 +40,7 @@ def test_metrics_have_flat_keys_and_plain_values(run):
     assert {"val/miou", "test/miou", "test/iou/pole", "lookup/test/miou", "params", "macs", "epochs"} <= metrics.keys()
     assert metrics["epochs"] == 3
     assert metrics["train_seconds"] > 0
+    assert metrics["seconds_to_first_step"] > 0
     assert metrics["train_images_per_second"] == pytest.approx(24 / metrics["train_seconds"], rel=0.01)
     assert 0 <= metrics["test/miou"] <= 1
 
