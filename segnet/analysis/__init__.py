@@ -1,6 +1,13 @@
 """What a network costs and what it sees."""
 
-from segnet.analysis.checkerboard import checkerboard, nyquist_energy, overlap_count, overlap_unevenness, phase_spread
+from segnet.analysis.checkerboard import (
+    checkerboard,
+    image_gradient,
+    nyquist_energy,
+    overlap_count,
+    overlap_unevenness,
+    phase_spread,
+)
 from segnet.analysis.cost import activation_memory, count_macs, count_parameters, stage_costs
 from segnet.analysis.effective_field import (
     effective_field,
@@ -18,6 +25,7 @@ __all__ = [
     "count_macs",
     "count_parameters",
     "effective_field",
+    "image_gradient",
     "measure_latencies",
     "nyquist_energy",
     "overlap_count",

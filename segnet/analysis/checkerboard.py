@@ -112,17 +112,16 @@ def phase_spread(maps: Tensor, stride: int = 2) -> float:
     return _mean_ratio(means.amax(dim=-1) - means.amin(dim=-1), spread, changes)
 
 
-def checkerboard(network: nn.Module, images: Tensor) -> dict[str, float]:
-    """Measure the checkerboards of a network in evaluation mode, at its start or after training.
+def image_gradient(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Run a network in evaluation mode, and find how its logits depend on the image.
 
     Args:
         network: takes ``(N, C, H, W)`` to logits ``(N, K, H, W)``.
-        images: ``(N, C, H, W)``, at least 2x2.
+        images: ``(N, C, H, W)``.
 
     Returns:
-        ``logits/nyquist_energy`` and ``logits/phase_spread`` of the logits; ``gradient/nyquist_energy`` and
-        ``gradient/phase_spread`` of the image's gradient, when each class's logits are summed over the image with one
-        random sign a class; ``upsampler/overlap_unevenness``, the worst of the network's upsamplers (0 if none).
+        The logits, and the gradient ``(N, C, H, W)`` of each class's logits, summed over the image with one random
+        sign a class.
     """
     was_training = network.training
     network.eval()
@@ -132,9 +131,24 @@ def checkerboard(network: nn.Module, images: Tensor) -> dict[str, float]:
         signs = torch.randint(2, logits.shape[:2], generator=torch_stream("signs")) * 2 - 1
         (gradient,) = torch.autograd.grad((logits * signs.to(logits)[..., None, None]).sum(), images)
     network.train(was_training)
+    return logits.detach(), gradient
+
+
+def checkerboard(network: nn.Module, images: Tensor) -> dict[str, float]:
+    """Measure the checkerboards of a network in evaluation mode, at its start or after training.
+
+    Args:
+        network: takes ``(N, C, H, W)`` to logits ``(N, K, H, W)``.
+        images: ``(N, C, H, W)``, at least 2x2.
+
+    Returns:
+        ``logits/nyquist_energy`` and ``logits/phase_spread`` of the logits; ``gradient/nyquist_energy`` and
+        ``gradient/phase_spread`` of :func:`image_gradient`; ``upsampler/overlap_unevenness``, the worst of the network's upsamplers (0 if none).
+    """
+    logits, gradient = image_gradient(network, images)
     upsamplers = [module for module in network.modules() if isinstance(module, Upsampler)]
     measures = {}
-    for name, maps in (("logits", logits.detach()), ("gradient", gradient)):
+    for name, maps in (("logits", logits), ("gradient", gradient)):
         maps = maps.double().cpu()
         measures[f"{name}/nyquist_energy"] = nyquist_energy(maps).total
         measures[f"{name}/phase_spread"] = phase_spread(maps)
