@@ -57,18 +57,18 @@ def check_axis(configs: Mapping[str, DictConfig], axis: Sequence[str]) -> dict[s
     differing = differing_keys(resolved)
     if len({repr(sorted(flatten(config).items(), key=lambda item: item[0])) for config in resolved.values()}) == 1:
         raise UserError(f"the arms {', '.join(configs)} are all the same: no value differs at {' or '.join(axis)}")
-    strange = [key for key in differing_keys(written) if not _lies_on(key, axis)]
-    derived = {}
+    written_otherwise = list(differing_keys(written))
+    strange, derived = [], {}
     for key in differing:
-        if _lies_on(key, axis) or key in strange:
+        if _lies_on(key, axis):
             continue
         source = _source(next(iter(written.values())), key, axis)
-        if source is None:
+        if source is None or _lies_on(key, written_otherwise):
             strange.append(key)
         else:
             derived[key] = source
     if strange:
-        listed = ", ".join(_describe(key, differing.get(key)) for key in sorted(strange))
+        listed = ", ".join(_describe(key, differing[key]) for key in sorted(strange))
         raise UserError(
             f"the arms differ in more than {' and '.join(axis)}, so that the comparison would not be fair: {listed}; "
             f"hold these fixed, or declare them in also_changes"
@@ -77,9 +77,7 @@ def check_axis(configs: Mapping[str, DictConfig], axis: Sequence[str]) -> dict[s
     return {"differing": on_axis, "derived": derived}
 
 
-def _describe(key: str, values: dict[str, Any] | None) -> str:
-    if values is None:
-        return key
+def _describe(key: str, values: dict[str, Any]) -> str:
     distinct: dict[str, str] = {}
     for name, value in values.items():
         distinct.setdefault(str(value), name)

@@ -178,7 +178,8 @@ def _value_text(value: Any) -> str:
     text = str(value)
     if re.fullmatch(r"[\w./+-]+", text):
         return text
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    # A backslash is one, except before a quote.
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", "\\'"), text) + "'"
 
 
 def _cross(factors: Mapping[str, Any]) -> list[Arm]:
