@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from segnet.ablation.experiment_folder import SCORES, ExperimentFolder
 from segnet.analysis import checkerboard, image_gradient, receptive_fields
+from segnet.analysis.ceiling import split_ceilings
 from segnet.build import data_from_config, load, load_config
 from segnet.data import DataModule
 from segnet.errors import UserError
@@ -28,6 +29,8 @@ CROPS, CROP_SIDE, CANDIDATES = 6, 160, 4
 """Crops that are shown, the longest side of one in pixels, and images that are predicted for each crop shown."""
 PROBES, PROBE_SIDE, MAP_SIDE = 2, 192, 48
 """Images, and their longest side, that checkerboards are measured on; side of the map that is shown."""
+CEILING_IMAGES = 40
+"""Labels, spread evenly over the test split, that ceilings are measured on: 20 s at 480x360 on one core."""
 
 
 @dataclass
@@ -57,7 +60,7 @@ class Inspection:
 
     Attributes:
         numbers: ``seeds`` that are shown by arm; ``arms``: for each its ``receptive_field`` and ``checkerboard``;
-            ``classes``, ``colours``, ``ignore_index`` of the data; ``skipped``: why there is nothing, or None.
+            ``ceiling``: rows of :class:`segnet.analysis.ceiling.Ceiling`; ``classes``, ``colours``, ``ignore_index`` of the data; ``skipped``: why there is nothing, or None.
         maps: for each arm the mean absolute gradient of the image, the middle of it, ``(h, w)`` float.
         crops: where the arms disagree most.
     """
@@ -106,7 +109,7 @@ def _key(shown: Mapping[str, tuple[int, Path]]) -> str:
     states = [(run / BEST_CHECKPOINT).stat() for _, run in shown.values()]
     facts = [[arm, seed, run.name] for arm, (seed, run) in shown.items()]
     facts += [[state.st_size, state.st_mtime_ns] for state in states]
-    settings = [CROPS, CROP_SIDE, CANDIDATES, PROBES, PROBE_SIDE, MAP_SIDE]
+    settings = [CROPS, CROP_SIDE, CANDIDATES, PROBES, PROBE_SIDE, MAP_SIDE, CEILING_IMAGES]
     return hashlib.blake2b(json.dumps([facts, settings]).encode(), digest_size=8).hexdigest()
 
 
@@ -122,6 +125,7 @@ def _inspect(shown: Mapping[str, tuple[int, Path]]) -> Inspection:
         "classes": data.classes,
         "colours": [list(colour) for colour in data.colours],
         "ignore_index": data.ignore_index,
+        "ceiling": [row._asdict() for row in split_ceilings(data, "test", CEILING_IMAGES)],
         "arms": {},
     }
     found = Inspection(numbers)

@@ -1,68 +1,47 @@
-"""What the runs of an experiment came to, as plain tables."""
+"""What the runs of an experiment came to, written for people and for programs."""
 
-import csv
-import io
 import json
-import statistics
-from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
-from segnet.ablation.runs import read_metrics
+from segnet.ablation.collection import collect
+from segnet.ablation.experiment_folder import COSTS, EXPERIMENT, SCORES, read_experiment
+from segnet.ablation.statistics.bootstrap import RESAMPLES
+from segnet.ablation.verification import CSV, LATEX, MARKDOWN, PAGE, RESULTS
+from segnet.reporting.ablation.tables import latex, markdown, runs_csv
+from segnet.reporting.ablation.terminal import print_results
 from segnet.run_folder import write_whole
 
-EXPERIMENT, COSTS, RESULTS = "experiment.json", "costs.json", "results.csv"
+__all__ = ["COSTS", "EXPERIMENT", "write_report"]
 
 
-def collect(experiment_dir: Path) -> list[dict[str, Any]]:
-    """Return a row for each completed run: arm, kind, seed, folder and what its ``metrics.json`` says."""
-    record = json.loads((experiment_dir / EXPERIMENT).read_text())
-    return [
-        {key: run[key] for key in ("arm", "kind", "seed", "folder")} | read_metrics(experiment_dir / run["folder"])
-        for run in record["runs"]
-        if run["status"] == "completed"
-    ]
+def write_report(experiment_dir: str | Path, resamples: int = RESAMPLES) -> Path | None:
+    """Write ``results.json``, ``results.csv``, ``results.md``, ``results.tex`` and ``report.html``, and print the verdict.
 
+    Args:
+        experiment_dir: what :func:`segnet.ablation.run_ablation` wrote; runs may be missing or failed.
+        resamples: of the test images.
 
-def write_report(experiment_dir: Path) -> None:
-    """Write ``results.csv``, a row a run, and print the mean and spread of each arm."""
-    rows = collect(experiment_dir)
-    if not rows:
-        return
-    text = io.StringIO()
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    writer = csv.DictWriter(text, fieldnames=columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_whole(experiment_dir / RESULTS, text.getvalue())
-    _print_table(experiment_dir, rows)
+    Returns:
+        The page; None where no run has the per-image scores that all of it is made from, as in super-resolution.
 
+    Raises:
+        UserError: it is no experiment folder, or some runs have per-image scores and others do not.
+    """
+    folder = read_experiment(experiment_dir)
+    done = [run for kind in folder.kinds for seeds in folder.done(kind).values() for run in seeds.values()]
+    if done and not any((run / SCORES).is_file() for run in done):
+        print(f"no report: the runs in {folder.root} have no {SCORES}, which task=segmentation writes")
+        return None
+    results = json.loads(json.dumps(collect(folder, resamples)))
+    write_whole(folder.root / RESULTS, json.dumps(results, indent=1) + "\n")
+    write_whole(folder.root / CSV, runs_csv(results))
+    write_whole(folder.root / MARKDOWN, markdown(results))
+    write_whole(folder.root / LATEX, latex(results))
+    # Late: they load torch, and the tables are written by then.
+    from segnet.ablation.inspection import inspect
+    from segnet.reporting.ablation.page import render
 
-def _print_table(experiment_dir: Path, rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    record = json.loads((experiment_dir / EXPERIMENT).read_text())
-    score = record["monitor"].replace("val/", "test/")
-    costs = json.loads((experiment_dir / COSTS).read_text())
-    values: dict[tuple[str, str], list[float]] = defaultdict(list)
-    for row in rows:
-        values[row["arm"], row["kind"]].append(row[score])
-    table = Table(title=f"{record['name']}: {score}, mean and standard deviation over seeds")
-    for name in ("arm", score, "runs", "params", "macs", "plain macs", "activations", "indices", "inference"):
-        table.add_column(name, justify="left" if name == "arm" else "right")
-    for (arm, kind), scores in values.items():
-        cost = costs[kind]["arms"][arm]
-        spread = f" +- {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
-        table.add_row(
-            arm if kind == "as_is" else f"{arm}, matched {record['match']}",
-            f"{statistics.fmean(scores):.4f}{spread}",
-            str(len(scores)),
-            f"{cost['params']:,}",
-            f"{cost['macs'] / 1e6:,.1f} M",
-            f"{cost['plain_macs'] / 1e6:,.1f} M",
-            f"{cost['activation_bytes'] / 2**20:,.2f} MiB",
-            f"{cost['index_bytes'] / 2**20:,.2f} MiB",
-            f"{cost['latency_ms']['inference']['median']:.2f} ms",
-        )
-    Console().print(table)
+    write_whole(folder.root / PAGE, render(results, folder, inspect(folder)))
+    print_results(results)
+    print(f"report: {folder.root / PAGE}")
+    return folder.root / PAGE

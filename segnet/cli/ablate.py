@@ -12,7 +12,7 @@ from segnet.errors import UserError
 if TYPE_CHECKING:
     from segnet.ablation.plan import Plan
 
-OF_THE_COMMAND = ("also_fixed", "ablation_dir", "threads", "job", "workers")
+OF_THE_COMMAND = ("also_fixed", "ablation_dir", "threads", "job", "workers", "report", "verify")
 
 
 def plan_from_config(config: DictConfig) -> "Plan":
@@ -42,7 +42,15 @@ def _refuse_unknown(values: dict[str, Any], known: list[str], what: str) -> None
 
 
 def work(config: DictConfig) -> None:
-    """Run the experiment; the exit code is 1 if it is not complete or not fair."""
+    """Run the experiment, or look after one; the exit code is 1 if it is not complete or not fair, or a number drifted."""
+    if config.verify is not None:
+        _verify(Path(config.verify))
+        return
+    if config.report is not None:
+        from segnet.ablation.results import write_report
+
+        write_report(Path(config.report))
+        return
     if not config.factors:
         raise UserError("say ablation=..., as in ablation=quick, or give factors of your own")
     plan = plan_from_config(config)
@@ -51,6 +59,18 @@ def work(config: DictConfig) -> None:
 
     record = run_ablation(plan, Path(config.ablation_dir), Launcher(config.threads))
     if record["status"] != "completed":
+        sys.exit(1)
+
+
+def _verify(experiment_dir: Path) -> None:
+    from segnet.ablation.verification import verify
+
+    result = verify(experiment_dir)
+    for drift in result.drifts:
+        print(drift)
+    found = f"{len(result.drifts)} drifted" if result.drifts else "none drifted"
+    print(f"{experiment_dir}: {result.checked:,} numbers and words computed again, {found}")
+    if result.drifts:
         sys.exit(1)
 
 

@@ -1,0 +1,204 @@
+"""The report: one page that holds all it needs, and opens from the disk."""
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from omegaconf import OmegaConf
+
+from segnet.ablation.experiment_folder import ExperimentFolder
+from segnet.ablation.inspection import Inspection
+from segnet.reporting.ablation import charts, tables, text
+from segnet.reporting.ablation.pictures import crop_pictures, heat_maps
+
+TEMPLATES = Path(__file__).parent / "template"
+KIND_NAMES = {"as_is": "as is", "matched": "matched"}
+
+
+def render(results: Mapping[str, Any], folder: ExperimentFolder, inspection: Inspection) -> str:
+    """Render the page.
+
+    Args:
+        results: what :func:`segnet.ablation.collection.collect` made of the experiment, as read back from JSON.
+        folder: the experiment, for what was done and how.
+        inspection: of its trained networks.
+
+    Returns:
+        HTML, with everything inside.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters |= {"points": text.points, "interval": text.interval, "p_value": text.p_value, "embed": embed}
+    return environment.get_template("report.html").render(_context(results, folder, inspection))
+
+
+def embed(value: Any) -> str:
+    """Write JSON that may stand inside a script element."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _context(results: Mapping[str, Any], folder: ExperimentFolder, inspection: Inspection) -> dict[str, Any]:
+    kind = next(iter(results["variants"]))
+    variant = results["variants"][kind]
+    styles = {arm: {"place": place, **charts.arm_style(place)} for place, arm in enumerate(variant["arms"])}
+    shown = _charts(results, kind, inspection)
+    return {
+        "results": results,
+        "record": folder.record,
+        "folder_name": folder.root.name,
+        "kind": kind,
+        "kind_names": KIND_NAMES,
+        "variant": variant,
+        "arms": styles,
+        "headline": text.headline(variant, results["baseline"]),
+        "pairs": {(one["baseline"], one["arm"]): one for one in variant["pairs"]},
+        "missing": _missing(results),
+        "tables": {name: tables.arm_table(results, name) for name in results["variants"]},
+        "class_table": tables.class_table(results, kind),
+        "strips": {name: _strips(results, name) for name in results["variants"]},
+        "charts": shown,
+        "chart_data": {chart["key"]: chart for chart in shown.values()},
+        "inspection": inspection.numbers,
+        "maps": heat_maps(inspection.maps),
+        "crops": _crops(inspection),
+        "fairness": _fairness(folder.fairness),
+        "plan_text": _plan_text(folder.plan),
+        "config_text": OmegaConf.to_yaml(OmegaConf.create(folder.plan.get("baseline_config") or {})),
+        "command": _command(folder.record.get("command", "")),
+        "plotly": _plotly(),
+        "today": date.today().isoformat(),
+        "style": (TEMPLATES / "style.css").read_text(),
+        "script": (TEMPLATES / "report.js").read_text(),
+    }
+
+
+def _charts(results: Mapping[str, Any], kind: str, inspection: Inspection) -> dict[str, Any]:
+    arms = list(results["variants"][kind]["arms"])
+    made = [
+        charts.pareto(results, kind),
+        charts.interaction(results, kind),
+        charts.matched(results),
+        charts.class_differences(results, kind),
+        charts.learning(results, kind),
+        charts.trimap(results, kind),
+        charts.ceiling(inspection.numbers.get("ceiling", []), arms),
+        charts.fusion(results, kind),
+    ]
+    return {chart["key"]: chart for chart in made if chart is not None}
+
+
+def _missing(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List the runs that are not completed, once each."""
+    runs = [run for variant in results["variants"].values() for run in variant["runs"] if run["status"] != "completed"]
+    return list({run["folder"]: run for run in runs}.values())
+
+
+def _strips(results: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """Place each arm's mean, interval and seeds on one scale, 0..100, for the small pictures in the table."""
+    variant = results["variants"][kind]
+    scores = {arm: one["scores"].get("miou") for arm, one in variant["arms"].items()}
+    numbers = [
+        number
+        for score in scores.values()
+        if score
+        for number in (*score["values"].values(), *score["interval"])
+        if number is not None
+    ]
+    if not numbers:
+        return {}
+    low, high = min(numbers), max(numbers)
+    span = (high - low) or 1.0
+
+    def place(number: float | None) -> float | None:
+        return None if number is None else round(4 + 92 * (number - low) / span, 2)
+
+    baseline = scores.get(results["baseline"])
+    return {
+        "low": low,
+        "high": high,
+        "baseline": place(baseline["mean"]) if baseline else None,
+        "arms": {
+            arm: {
+                "mean": place(score["mean"]),
+                "interval": [place(end) for end in score["interval"]],
+                "seeds": [place(value) for value in score["values"].values()],
+            }
+            for arm, score in scores.items()
+            if score
+        },
+    }
+
+
+def _crops(inspection: Inspection) -> list[dict[str, Any]]:
+    numbers = inspection.numbers
+    return [crop_pictures(crop, numbers["colours"], numbers["ignore_index"]) for crop in inspection.crops]
+
+
+def _fairness(fairness: Mapping[str, Any]) -> dict[str, Any]:
+    """Shorten the proof to what can be read: one hash for all shared parameters of a seed."""
+    checked = {}
+    for kind, found in fairness.get("checked", {}).items():
+        seeds = []
+        for seed, parameters in found["parameters"].items():
+            batches, trained = found["batches"][seed], fairness.get("trained", {}).get("seeds", {}).get(seed, {})
+            seeds.append(
+                {
+                    "seed": seed,
+                    "shared": len(parameters["shared"]),
+                    "hash": _digest(parameters["shared"]),
+                    "different": parameters["different"],
+                    "order": batches.get("order"),
+                    "batches": [str(one) for one in batches.get("batches", [])],
+                    "same_batches": batches["same"],
+                    "trained": [str(one) for one in trained.get("batches", [])],
+                    "same_trained": trained.get("same"),
+                }
+            )
+        own = {arm: names for arm, names in next(iter(found["parameters"].values()))["own"].items() if names}
+        checked[kind] = {
+            "differing": {key: {arm: _value(one) for arm, one in of.items()} for key, of in found["differing"].items()},
+            "derived": found["derived"],
+            "own": own,
+            "seeds": seeds,
+        }
+    return {
+        "axis": fairness.get("axis", []),
+        "checked": checked,
+        "problems": fairness.get("trained", {}).get("problems", []),
+    }
+
+
+def _digest(values: Mapping[str, str]) -> str:
+    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _plan_text(plan: Mapping[str, Any]) -> str:
+    return OmegaConf.to_yaml(OmegaConf.create({key: one for key, one in plan.items() if key != "baseline_config"}))
+
+
+def _command(command: Any) -> str:
+    import shlex
+
+    return command if isinstance(command, str) else shlex.join(map(str, command))
+
+
+def _plotly() -> str:
+    """Return Plotly's script, compressed: the page unpacks it when it has been shown."""
+    from plotly.offline import get_plotlyjs
+
+    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()
