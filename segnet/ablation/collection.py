@@ -102,7 +102,9 @@ def collect_variant(folder: ExperimentFolder, kind: str, resamples: int) -> dict
     return {
         "arms": arms,
         **_comparisons(scores, baseline, resamples),
-        "effects": factor_effects({a: folder.plan["arms"][a]["levels"] for a in folder.arms}, scores, baseline, resamples),
+        "effects": factor_effects(
+            {a: folder.plan["arms"][a]["levels"] for a in folder.arms}, scores, baseline, resamples
+        ),
         "front": {cost: _front(arms, cost) for cost in COSTS},
         "runs": [_run_row(folder, run, scores) for run in folder.runs(kind)],
         "images": len(_any(scores).names) if scores else 0,

@@ -1,7 +1,7 @@
 """Experiments of two factors: what each level does on the average over the other factor, and whether they interact.
 
-An effect is a contrast: a weighted sum of the arms' scores with weights that add up to 0, taken once a seed, on the same
-images. Its interval is that of :mod:`segnet.ablation.statistics`, as for the difference of two arms.
+An effect is a contrast: a weighted sum of the arms' scores with weights that add up to 0, taken once a seed, on the
+same images. Its interval is that of :mod:`segnet.ablation.statistics`, as for the difference of two arms.
 """
 
 from collections.abc import Mapping

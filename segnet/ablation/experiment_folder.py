@@ -69,7 +69,9 @@ def read_experiment(root: str | Path) -> ExperimentFolder:
     plan = OmegaConf.to_container(OmegaConf.load(root / PLAN)) if (root / PLAN).is_file() else None
     if not isinstance(plan, dict):
         raise UserError(f"{root.absolute()} has no whole {PLAN}: run segnet-ablate on it again")
-    return ExperimentFolder(root, read_json(root / EXPERIMENT), plan, read_json(root / FAIRNESS), read_json(root / COSTS))
+    return ExperimentFolder(
+        root, read_json(root / EXPERIMENT), plan, read_json(root / FAIRNESS), read_json(root / COSTS)
+    )
 
 
 def read_json(path: Path) -> dict[str, Any]:

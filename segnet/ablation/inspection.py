@@ -27,7 +27,7 @@ from segnet.run_folder import BEST_CHECKPOINT, write_whole
 NUMBERS, ARRAYS = "inspection.json", "inspection.npz"
 CROPS, CROP_SIDE, CANDIDATES = 6, 160, 4
 """Crops that are shown, the longest side of one in pixels, and images that are predicted for each crop shown."""
-PROBES, PROBE_SIDE, MAP_SIDE = 2, 192, 48
+PROBES, PROBE_SIDE, MAP_SIDE = 8, 192, 48
 """Images, and their longest side, that checkerboards are measured on; side of the map that is shown."""
 CEILING_IMAGES = 40
 """Labels, spread evenly over the test split, that ceilings are measured on: 20 s at 480x360 on one core."""
@@ -60,7 +60,8 @@ class Inspection:
 
     Attributes:
         numbers: ``seeds`` that are shown by arm; ``arms``: for each its ``receptive_field`` and ``checkerboard``;
-            ``ceiling``: rows of :class:`segnet.analysis.ceiling.Ceiling`; ``classes``, ``colours``, ``ignore_index`` of the data; ``skipped``: why there is nothing, or None.
+            ``ceiling``: rows of :class:`segnet.analysis.ceiling.Ceiling`; ``classes``, ``colours``, ``ignore_index`` of
+            the data; ``skipped``: why there is nothing, or None.
         maps: for each arm the mean absolute gradient of the image, the middle of it, ``(h, w)`` float.
         crops: where the arms disagree most.
     """

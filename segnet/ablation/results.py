@@ -15,7 +15,7 @@ __all__ = ["COSTS", "EXPERIMENT", "write_report"]
 
 
 def write_report(experiment_dir: str | Path, resamples: int = RESAMPLES) -> Path | None:
-    """Write ``results.json``, ``results.csv``, ``results.md``, ``results.tex`` and ``report.html``, and print the verdict.
+    """Write ``results.json``, ``.csv``, ``.md`` and ``.tex`` and ``report.html``, and print the verdict.
 
     Args:
         experiment_dir: what :func:`segnet.ablation.run_ablation` wrote; runs may be missing or failed.

@@ -14,7 +14,7 @@ from segnet.ablation.collection import collect, run_scores
 from segnet.ablation.experiment_folder import SCORES, ExperimentFolder, read_experiment, read_json, read_metrics
 from segnet.errors import UserError
 from segnet.metrics.image_scores import read_scores
-from segnet.reporting.ablation.tables import latex, look_up, markdown, runs_csv
+from segnet.reporting.ablation.tables import boundary_table, first_table, latex, look_up, markdown, runs_csv
 from segnet.run_folder import METRICS
 
 TOLERANCE = 1e-6
@@ -138,12 +138,14 @@ def _compare_lines(root: Path, file: str, recomputed: str, separator: str) -> It
 
 
 class _Page(HTMLParser):
-    """Collects the numbers of a page, ``<data value data-path>text</data>``, and its embedded results."""
+    """Collects the numbers of a page, ``<data value data-path>``, what stands beside them, and its embedded results."""
 
     def __init__(self) -> None:
         super().__init__()
         self.numbers: list[tuple[str, str, str]] = []
+        self.details: list[tuple[str, str]] = []
         self.results = ""
+        self._detail: list[str] | None = None
         self._open: list[str] | None = None
         self._in_results = False
 
@@ -151,11 +153,15 @@ class _Page(HTMLParser):
         values = dict(attrs)
         if tag == "data" and "data-path" in values:
             self._open = [values["data-path"] or "", values.get("value") or "", ""]
+        if tag == "span" and "data-of" in values:
+            self._detail = [values["data-of"] or "", ""]
         self._in_results = tag == "script" and values.get("id") == "results"
 
     def handle_data(self, data: str) -> None:
         if self._open is not None:
             self._open[2] += data
+        elif self._detail is not None:
+            self._detail[1] += data
         elif self._in_results:
             self.results += data
 
@@ -163,6 +169,9 @@ class _Page(HTMLParser):
         if tag == "data" and self._open is not None:
             self.numbers.append(tuple(self._open))
             self._open = None
+        if tag == "span" and self._detail is not None:
+            self.details.append(tuple(self._detail))
+            self._detail = None
         self._in_results = False
 
 
@@ -184,6 +193,10 @@ def _compare_page(root: Path, recomputed: dict[str, Any]) -> Iterator[Drift]:
             decimals, number = shown
             fits = abs(number - expected) <= 0.5 * 10**-decimals + 1e-9
             yield Drift(PAGE, f"{name}, as shown", number if not fits else expected, expected)
+    shown_tables = [make(recomputed, kind) for kind in recomputed["variants"] for make in (first_table, boundary_table)]
+    details = {cell.path: cell.detail for table in shown_tables for row in table.rows for cell in row if cell.detail}
+    for path, text in page.details:
+        yield Drift(PAGE, f"{path.replace(chr(9), '/')}, beside it", text, details.get(path))
     try:
         embedded = json.loads(page.results) if page.results else {}
     except ValueError:

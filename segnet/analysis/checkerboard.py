@@ -143,7 +143,8 @@ def checkerboard(network: nn.Module, images: Tensor) -> dict[str, float]:
 
     Returns:
         ``logits/nyquist_energy`` and ``logits/phase_spread`` of the logits; ``gradient/nyquist_energy`` and
-        ``gradient/phase_spread`` of :func:`image_gradient`; ``upsampler/overlap_unevenness``, the worst of the network's upsamplers (0 if none).
+        ``gradient/phase_spread`` of :func:`image_gradient`; ``upsampler/overlap_unevenness``, the worst of the
+        network's upsamplers (0 if none).
     """
     logits, gradient = image_gradient(network, images)
     upsamplers = [module for module in network.modules() if isinstance(module, Upsampler)]

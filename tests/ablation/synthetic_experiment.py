@@ -1,7 +1,6 @@
 """Experiment folders as ``segnet-ablate`` leaves them, without any training: for tests of what reads them."""
 
 import csv
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,9 +48,7 @@ def one_factor(**quality: float) -> Synthetic:
 
 def write_experiment(root: Path, made: Synthetic) -> Path:
     """Write the folder and return it."""
-    runs = [
-        _write_run(root, made, kind, arm, seed) for kind in made.kinds for seed in made.seeds for arm in made.arms
-    ]
+    runs = [_write_run(root, made, kind, arm, seed) for kind in made.kinds for seed in made.seeds for arm in made.arms]
     baseline = next(iter(made.arms))
     complete = all(run["status"] == "completed" for run in runs)
     record = {
@@ -106,7 +103,9 @@ def _write_run(root: Path, made: Synthetic, kind: str, arm: str, seed: int) -> d
         scores.write(root / folder / "scores" / "test.npz")
         write_json(root / folder / "metrics.json", _metrics(scores, seed))
     elif status == "failed":
-        write_json(root / folder / "metrics.json", {"status": "failed", "seed": seed, "error": "the loss is not finite"})
+        write_json(
+            root / folder / "metrics.json", {"status": "failed", "seed": seed, "error": "the loss is not finite"}
+        )
     if status in ("completed", "failed"):
         _write_history(root / folder / "history.csv", made, random)
     return {

@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 
 from segnet.ablation.experiment_folder import ExperimentFolder
 from segnet.ablation.inspection import Inspection
-from segnet.reporting.ablation import charts, tables, text
+from segnet.reporting.ablation import chart_parts, charts, curve_charts, tables, text
 from segnet.reporting.ablation.pictures import crop_pictures, heat_maps
 
 TEMPLATES = Path(__file__).parent / "template"
@@ -39,7 +39,8 @@ def render(results: Mapping[str, Any], folder: ExperimentFolder, inspection: Ins
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"points": text.points, "interval": text.interval, "p_value": text.p_value, "embed": embed}
+    environment.filters |= {"points": text.points, "interval": text.interval, "p_value": text.p_value}
+    environment.filters |= {"embed": embed, "minus": text.with_minus}
     return environment.get_template("report.html").render(_context(results, folder, inspection))
 
 
@@ -51,7 +52,7 @@ def embed(value: Any) -> str:
 def _context(results: Mapping[str, Any], folder: ExperimentFolder, inspection: Inspection) -> dict[str, Any]:
     kind = next(iter(results["variants"]))
     variant = results["variants"][kind]
-    styles = {arm: {"place": place, **charts.arm_style(place)} for place, arm in enumerate(variant["arms"])}
+    styles = {arm: {"place": place, **chart_parts.arm_style(place)} for place, arm in enumerate(variant["arms"])}
     shown = _charts(results, kind, inspection)
     return {
         "results": results,
@@ -62,9 +63,12 @@ def _context(results: Mapping[str, Any], folder: ExperimentFolder, inspection: I
         "variant": variant,
         "arms": styles,
         "headline": text.headline(variant, results["baseline"]),
+        "verdicts_of": {name: _by_outcome(one) for name, one in results["variants"].items()},
+        "same_costs": [text.COST_NAMES[cost][0] for cost in charts.same_costs(variant)],
         "pairs": {(one["baseline"], one["arm"]): one for one in variant["pairs"]},
         "missing": _missing(results),
-        "tables": {name: tables.arm_table(results, name) for name in results["variants"]},
+        "tables": {name: tables.first_table(results, name) for name in results["variants"]},
+        "boundary_table": tables.boundary_table(results, kind),
         "class_table": tables.class_table(results, kind),
         "strips": {name: _strips(results, name) for name in results["variants"]},
         "charts": shown,
@@ -90,12 +94,19 @@ def _charts(results: Mapping[str, Any], kind: str, inspection: Inspection) -> di
         charts.interaction(results, kind),
         charts.matched(results),
         charts.class_differences(results, kind),
-        charts.learning(results, kind),
-        charts.trimap(results, kind),
-        charts.ceiling(inspection.numbers.get("ceiling", []), arms),
-        charts.fusion(results, kind),
+        curve_charts.learning(results, kind),
+        curve_charts.trimap(results, kind),
+        curve_charts.ceiling(inspection.numbers.get("ceiling", []), arms),
+        curve_charts.fusion(results, kind),
     ]
     return {chart["key"]: chart for chart in made if chart is not None}
+
+
+def _by_outcome(variant: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Order the comparisons with the baseline: what is better first, the largest difference before others."""
+    order = ("better", "worse", "none", "no verdict")
+    found = variant["comparisons"].get("miou", [])
+    return sorted(found, key=lambda one: (order.index(one["outcome"]), -abs(one["difference"] or 0)))
 
 
 def _missing(results: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -121,7 +132,7 @@ def _strips(results: Mapping[str, Any], kind: str) -> dict[str, Any]:
     span = (high - low) or 1.0
 
     def place(number: float | None) -> float | None:
-        return None if number is None else round(4 + 92 * (number - low) / span, 2)
+        return None if number is None else round(3 + 94 * (number - low) / span, 2)
 
     baseline = scores.get(results["baseline"])
     return {

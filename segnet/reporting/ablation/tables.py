@@ -18,12 +18,14 @@ class Cell:
         path: of the number in the results, keys joined by tabs (names may hold anything else); None: it shows none.
         value: that number; None where there is none.
         detail: what goes beside the number, such as its interval.
+        sign: of a verdict: better or worse.
     """
 
     text: str
     path: str | None = None
     value: float | None = None
     detail: str = ""
+    sign: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,12 +62,17 @@ def arm_table(results: Mapping[str, Any], kind: str) -> Table:
     variant = results["variants"][kind]
     measures, costs = results["measures"], shown_costs(variant)
     baseline = results["baseline"]
-    columns = ["arm", "mIoU", f"vs {baseline}", *(one["name"] for one in measures[1:]), *(COST_NAMES[c][0] for c in costs)]
-    places = {one["arm"]: place for place, one in enumerate(variant["comparisons"].get("miou", []))}
+    columns = [
+        "arm",
+        "mIoU",
+        f"vs {baseline}",
+        *(one["name"] for one in measures[1:]),
+        *(COST_NAMES[c][0] for c in costs),
+    ]
     rows = []
     for arm, one in variant["arms"].items():
         scores = [_score_cell(variant, kind, arm, measure["key"]) for measure in measures]
-        difference = _difference_cell(variant, kind, places.get(arm), arm == baseline)
+        difference = _difference_cell(variant, kind, "miou", arm, arm == baseline)
         spent = [
             _number_cell(one["costs"][cost], COST_NAMES[cost][1], "variants", kind, "arms", arm, "costs", cost)
             for cost in costs
@@ -74,6 +81,53 @@ def arm_table(results: Mapping[str, Any], kind: str) -> Table:
         planned = sum(run["arm"] == arm for run in variant["runs"])
         rows.append([Cell(arm), scores[0], difference, *scores[1:], *spent, Cell(f"{done} of {planned}")])
     return Table(f"{'Matched in ' + str(results['match']) if kind == 'matched' else 'As is'}", [*columns, "runs"], rows)
+
+
+def first_table(results: Mapping[str, Any], kind: str) -> Table:
+    """Make the table of the first screen: the main table with what matters least put beside what it belongs to."""
+    variant = results["variants"][kind]
+    whole = arm_table(results, kind)
+    columns = ["arm", "mIoU", f"vs {results['baseline']}", "boundary F1", "parameters", "multiplications", "memory"]
+    rows = []
+    for (arm, one), row in zip(variant["arms"].items(), whole.rows, strict=True):
+        costs = one["costs"]
+
+        def cost(key: str, detail: str = "", arm: str = arm, costs: Mapping[str, Any] = costs) -> Cell:
+            path = path_of("variants", kind, "arms", arm, "costs", key)
+            value = costs[key]
+            return Cell(COST_NAMES[key][1](value), None if value is None else path, value, detail)
+
+        plain = costs["plain_macs"] not in (None, costs["macs"])
+        spent = [
+            cost("params"),
+            cost("macs", f"{COST_NAMES['plain_macs'][1](costs['plain_macs'])} in plain form" if plain else ""),
+            cost("activation_bytes", f"+ {text_of(costs, 'index_bytes')} indices" if costs["index_bytes"] else ""),
+            cost("inference_ms", f"{text_of(costs, 'training_step_ms')} a step" if costs["training_step_ms"] else ""),
+        ]
+        rows.append([*row[:4], *spent, row[-1]])
+    return Table(whole.title, [*columns, "latency", "runs"], rows)
+
+
+def text_of(costs: Mapping[str, Any], cost: str) -> str:
+    """Show one cost of an arm."""
+    return COST_NAMES[cost][1](costs[cost])
+
+
+def boundary_table(results: Mapping[str, Any], kind: str) -> Table:
+    """Make the table of the scores beside mIoU: each with its difference from the baseline."""
+    variant, baseline = results["variants"][kind], results["baseline"]
+    measures = results["measures"][1:]
+    columns = ["arm", *(title for one in measures for title in (one["name"], f"vs {baseline}"))]
+    rows = []
+    for arm in variant["arms"]:
+        row = [Cell(arm)]
+        for measure in measures:
+            row += [
+                _score_cell(variant, kind, arm, measure["key"]),
+                _difference_cell(variant, kind, measure["key"], arm, arm == baseline),
+            ]
+        rows.append(row)
+    return Table("Scores near boundaries and of small objects", columns, rows)
 
 
 def shown_costs(variant: Mapping[str, Any]) -> list[str]:
@@ -93,12 +147,15 @@ def _score_cell(variant: Mapping[str, Any], kind: str, arm: str, key: str) -> Ce
     return Cell(points(score["mean"]), path, score["mean"], interval(score["interval"]))
 
 
-def _difference_cell(variant: Mapping[str, Any], kind: str, place: int | None, is_baseline: bool) -> Cell:
-    if place is None:
+def _difference_cell(variant: Mapping[str, Any], kind: str, key: str, arm: str, is_baseline: bool) -> Cell:
+    places = {one["arm"]: place for place, one in enumerate(variant["comparisons"].get(key, []))}
+    if arm not in places:
         return Cell("baseline" if is_baseline else MISSING)
-    found = variant["comparisons"]["miou"][place]
-    path = path_of("variants", kind, "comparisons", "miou", place, "difference")
-    return Cell(points(found["difference"], signed=True), path, found["difference"], interval(found["interval"], True))
+    found = variant["comparisons"][key][places[arm]]
+    sign = {"better": " ▲", "worse": " ▼"}.get(found["outcome"], "")
+    path = path_of("variants", kind, "comparisons", key, places[arm], "difference")
+    shown = points(found["difference"], signed=True)
+    return Cell(shown, path, found["difference"], interval(found["interval"], True), sign)
 
 
 def _number_cell(value: float | None, show: Any, *keys: str) -> Cell:
@@ -130,10 +187,11 @@ def _class_path(kind: str, arm: str, name: str) -> tuple[str, ...]:
 
 def runs_csv(results: Mapping[str, Any]) -> str:
     """Write a row a run, of all comparisons; an arm's costs are in each of its rows."""
-    rows = []
-    for variant in results["variants"].values():
-        for run in variant["runs"]:
-            rows.append(run | {f"cost/{key}": value for key, value in variant["arms"][run["arm"]]["costs"].items()})
+    rows = [
+        run | {f"cost/{key}": value for key, value in variant["arms"][run["arm"]]["costs"].items()}
+        for variant in results["variants"].values()
+        for run in variant["runs"]
+    ]
     columns = list(dict.fromkeys(key for row in rows for key in row))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -166,7 +224,11 @@ def latex(results: Mapping[str, Any]) -> str:
     parts = [f"% {_note(results)}", "% needs \\usepackage{booktabs}"]
     for kind in results["variants"]:
         for table in (arm_table(results, kind), class_table(results, kind)):
-            parts += ["", f"% {table.title}".replace("\n", " "), f"\\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}"]
+            parts += [
+                "",
+                f"% {table.title}".replace("\n", " "),
+                f"\\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
+            ]
             parts += ["\\toprule", _latex_row(table.columns), "\\midrule"]
             parts += [_latex_row([" ".join(filter(None, (c.text, c.detail))) for c in row]) for row in table.rows]
             parts += ["\\bottomrule", "\\end{tabular}"]

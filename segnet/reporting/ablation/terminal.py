@@ -6,20 +6,22 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from segnet.reporting.ablation.tables import arm_table
+from segnet.reporting.ablation.tables import first_table
 
 
 def print_results(results: Mapping[str, Any], console: Console | None = None) -> None:
     """Print the table of arms and a sentence for each comparison with the baseline."""
     console = console or Console()
     for kind, variant in results["variants"].items():
-        made = arm_table(results, kind)
+        made = first_table(results, kind)
         table = Table(title=f"{results['name']}, {made.title.lower()}: {results['split']} split, mean over seeds")
         for place, column in enumerate(made.columns):
-            table.add_column(column, justify="left" if place == 0 else "right")
+            table.add_column(column, justify="left" if place == 0 else "right", no_wrap=place < 3)
         for row in made.rows:
             # In the width of a terminal there is room for one interval.
-            table.add_row(*(f"{cell.text} {cell.detail}" if place == 2 else cell.text for place, cell in enumerate(row)))
+            table.add_row(
+                *(f"{cell.text} {cell.detail}" if place == 2 else cell.text for place, cell in enumerate(row))
+            )
         console.print(table)
         for found in variant["comparisons"].get("miou", []):
             console.print(f"- {found['verdict']}", highlight=False, markup=False)

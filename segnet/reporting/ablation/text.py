@@ -1,5 +1,6 @@
 """Numbers and findings in words, the same in every table."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -48,6 +49,11 @@ def milliseconds(value: float | None) -> str:
 def p_value(value: float | None) -> str:
     """Show a p-value: "0.012", "< 0.001"."""
     return MISSING if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def with_minus(sentence: str) -> str:
+    """Set a minus sign before negative numbers of a sentence."""
+    return re.sub(r"(?<![\w-])-(?=\d)", MINUS, sentence)
 
 
 def names(values: Sequence[str]) -> str:

@@ -53,7 +53,7 @@
     font: { family: style.getPropertyValue("--sans").trim(), color: style.getPropertyValue("--muted").trim(), size: 12 },
     margin: { l: 8, r: chart.key === "pareto" ? Math.min(150, width * 0.3) : 16, t: 12, b: 8 },
     dragmode: fine ? "zoom" : false, showlegend: view.layout.showlegend || false,
-    legend: { orientation: "h", y: -0.2, yanchor: "top", ...view.layout.legend },
+    legend: { orientation: "h", x: 0, y: -70 / chart.height, yanchor: "top", ...view.layout.legend },
     xaxis: axis(view.layout.xaxis, style), yaxis: axis(view.layout.yaxis, style),
     hoverlabel: { bgcolor: style.getPropertyValue("--surface").trim(), bordercolor: style.getPropertyValue("--faint").trim(), font: { color: style.getPropertyValue("--text").trim(), family: style.getPropertyValue("--sans").trim() } },
   });
@@ -126,6 +126,7 @@
         stage.querySelector(`.${side}-name`).textContent = select.value;
         stage.style.aspectRatio = `${from.getAttribute("width")} / ${from.getAttribute("height")}`;
       }
+      viewer.querySelector(".crop-name").textContent = rows[crop].querySelector(".detail").textContent;
       rows.forEach((row, at) => row.classList.toggle("chosen", at === crop));
       move();
     };
