@@ -102,7 +102,9 @@ def _lies_on(key: str, axis: Sequence[str]) -> bool:
     return any(key == path or key.startswith(f"{path}.") for path in axis)
 
 
-def _source(written: Mapping[str, Any], key: str, axis: Sequence[str], seen: frozenset[str] = frozenset()) -> str | None:
+def _source(
+    written: Mapping[str, Any], key: str, axis: Sequence[str], seen: frozenset[str] = frozenset()
+) -> str | None:
     """Follow the references behind a key up to a path that holds or lies on the axis."""
     node: Any = written
     for part in key.split("."):

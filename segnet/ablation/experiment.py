@@ -143,7 +143,9 @@ class _Experiment:
         old = json.loads(path.read_text()) if path.is_file() else {}
         costs = {}
         for kind, configs in variants.items():
-            keys = {name: plan_run(Arm(name, {}, ()), config, 0, kind, self.root).key for name, config in configs.items()}
+            keys = {
+                name: plan_run(Arm(name, {}, ()), config, 0, kind, self.root).key for name, config in configs.items()
+            }
             known = old.get(kind, {})
             costs[kind] = known if known.get("keys") == keys else {"keys": keys, **measure_costs(configs)}
         self._write(COSTS, costs)
@@ -184,12 +186,19 @@ class _Experiment:
             "seeds": list(self.plan.seeds),
             "match": self.plan.match,
             "monitor": monitor,
-            "tuning": self.tuning["said"] if self.tuning is not None else "the recipe was not tuned for this experiment",
+            "tuning": self.tuning["said"]
+            if self.tuning is not None
+            else "the recipe was not tuned for this experiment",
             "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.started)),
             "wall_seconds": round(ended - self.started, 1),
             "run_seconds": round(sum(map(seconds_worked, folders)), 1),
             "train_seconds": round(
-                sum({run.folder: m.get("train_seconds", 0.0) for run, m in zip(self.runs, metrics, strict=True)}.values()), 1
+                sum(
+                    {
+                        run.folder: m.get("train_seconds", 0.0) for run, m in zip(self.runs, metrics, strict=True)
+                    }.values()
+                ),
+                1,
             ),
             "engine": self.engine.name,
             "workers": self.engine.workers,
@@ -235,7 +244,9 @@ def _alone(root: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"another command is at work in {root}: wait for it, or name another ablation_dir") from None
+            raise UserError(
+                f"another command is at work in {root}: wait for it, or name another ablation_dir"
+            ) from None
         yield
 
 
@@ -245,7 +256,8 @@ def _git_commit() -> str | None:
     try:
         commands = (["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no", "."])
         commit, changes = (
-            subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout for command in commands
+            subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout
+            for command in commands
         )
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -48,21 +48,24 @@ def _print_table(experiment_dir: Path, rows: list[dict[str, Any]]) -> None:
     values: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in rows:
         values[row["arm"], row["kind"]].append(row[score])
-    table = Table(title=f"{record['name']}: {score}, mean and standard deviation over seeds")
-    for name in ("arm", score, "runs", "params", "macs", "plain macs", "activations", "indices", "inference"):
-        table.add_column(name, justify="left" if name == "arm" else "right")
+    table = Table(title=f"{record['name']}: {score}, mean and standard deviation over seeds; cost of one image")
+    for name in ("arm", score, "seeds", "params", "MACs", "plain", "kept", "indices", "inference", "training"):
+        table.add_column(name, justify="left" if name == "arm" else "right", no_wrap=True)
     for (arm, kind), scores in values.items():
         cost = costs[kind]["arms"][arm]
-        spread = f" +- {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
+        spread = f" ± {statistics.stdev(scores):.4f}" if len(scores) > 1 else ""
         table.add_row(
-            arm if kind == "as_is" else f"{arm}, matched {record['match']}",
+            arm if kind == "as_is" else f"{arm} ({record['match']} matched)",
             f"{statistics.fmean(scores):.4f}{spread}",
             str(len(scores)),
             f"{cost['params']:,}",
             f"{cost['macs'] / 1e6:,.1f} M",
             f"{cost['plain_macs'] / 1e6:,.1f} M",
-            f"{cost['activation_bytes'] / 2**20:,.2f} MiB",
+            f"{(cost['activation_bytes'] + cost['index_bytes']) / 2**20:,.2f} MiB",
             f"{cost['index_bytes'] / 2**20:,.2f} MiB",
-            f"{cost['latency_ms']['inference']['median']:.2f} ms",
+            *(f"{cost['latency_ms'][task]['median']:.2f} ms" for task in ("inference", "training step")),
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=160)
+    console.print(table)

@@ -11,7 +11,7 @@ SPACE = RATES | {"data.batch_size": [2, 3]}
 
 
 @pytest.fixture
-def scored(monkeypatch):
+def scored(monkeypatch, no_costs):
     """Instead of training, score a run: each arm has a best learning rate of its own."""
     seen = []
 
@@ -35,26 +35,26 @@ def tuned(plan, tmp_path):
 
 
 def test_shared_tuning_gives_all_arms_the_same_values(tiny_plan, tmp_path, scored):
-    record, tuning = tuned(tiny_plan(tuning=Tuning(SPACE, trials=5, epochs=3)), tmp_path)
+    record, tuning = tuned(tiny_plan(tuning=Tuning(SPACE, trials=3, epochs=3)), tmp_path)
     trials = [entry for entry in scored if entry[0] == "tuning"]
-    assert len(trials) == 10
+    assert len(trials) == 6
     # Each point is tried with both arms, and the first is the recipe as it is.
     assert [t[2:] for t in trials if t[1] == "nearest"] == [t[2:] for t in trials if t[1] == "bilinear"]
     assert trials[0][2:] == (0.005, 3)
-    assert tuning["trainings_of_each_arm"] == {"nearest": 5, "bilinear": 5}
+    assert tuning["trainings_of_each_arm"] == {"nearest": 3, "bilinear": 3}
     assert tuning["chosen"]["nearest"] == tuning["chosen"]["bilinear"]
     best = max(tuning["searches"][0]["trials"], key=lambda trial: trial["score"])
     assert tuning["chosen"]["nearest"] == best["values"]
     assert {entry[2:] for entry in scored if entry[0] == "runs"} == {tuple(best["values"].values())}
     assert "once for all arms" in record["tuning"]
-    assert "every arm had 5 trainings" in record["tuning"]
+    assert "every arm had 3 trainings" in record["tuning"]
 
 
 def test_separate_tuning_gives_every_arm_as_many_trials(tiny_plan, tmp_path, scored):
-    record, tuning = tuned(tiny_plan(tuning=Tuning(RATES, trials=5, per_arm=True)), tmp_path)
-    assert tuning["trainings_of_each_arm"] == {"nearest": 5, "bilinear": 5}
+    record, tuning = tuned(tiny_plan(tuning=Tuning(RATES, trials=3, per_arm=True)), tmp_path)
+    assert tuning["trainings_of_each_arm"] == {"nearest": 3, "bilinear": 3}
     counts = [sum(entry[:2] == ("tuning", arm) for entry in scored) for arm in ("nearest", "bilinear")]
-    assert counts == [5, 5]
+    assert counts == [3, 3]
     assert tuning["chosen"]["nearest"] != tuning["chosen"]["bilinear"]
     for arm in ("nearest", "bilinear"):
         (run,) = [entry for entry in scored if entry[:2] == ("runs", arm)]
@@ -73,9 +73,9 @@ def test_batches_that_tuning_made_different_are_refused(tiny_plan, tmp_path, sco
 
 
 def test_the_same_tuning_again_asks_for_nothing_new(tiny_plan, tmp_path, scored):
-    first = tuned(tiny_plan(tuning=Tuning(SPACE, trials=4)), tmp_path)[1]
+    first = tuned(tiny_plan(tuning=Tuning(SPACE, trials=3)), tmp_path)[1]
     made = len(scored)
-    again = tuned(tiny_plan(tuning=Tuning(SPACE, trials=4)), tmp_path)[1]
+    again = tuned(tiny_plan(tuning=Tuning(SPACE, trials=3)), tmp_path)[1]
     assert len(scored) == made
     assert again == first
 
