@@ -49,9 +49,8 @@ def test_a_worker_that_dies_stops_no_other_run(runs):
     run_all(runs, pool, said.append)
     # c and d were at work together; each is tried again alone, then the rest goes on.
     assert pool.calls == [["a", "b", "c", "d", "e", "f"], ["c"], ["d"], ["e", "f"]]
-    assert {run.arm.name: status(run.folder) for run in runs} == {name: "completed" for name in "abdef"} | {
-        "c": "killed"
-    }
+    found = {run.arm.name: status(run.folder) for run in runs}
+    assert found == dict.fromkeys("abdef", "completed") | {"c": "killed"}
     assert len(said) == 2
     assert "a worker died (RuntimeError) while it was at c/0-" in said[0]
     assert "d/0-" in said[0]
