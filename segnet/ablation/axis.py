@@ -68,13 +68,23 @@ def check_axis(configs: Mapping[str, DictConfig], axis: Sequence[str]) -> dict[s
         else:
             derived[key] = source
     if strange:
-        listed = ", ".join(_describe(key, differing[key]) for key in sorted(strange))
+        listed = ", ".join(_describe(key, differing[key]) for key in sorted(_without_copies(strange, written)))
         raise UserError(
             f"the arms differ in more than {' and '.join(axis)}, so that the comparison would not be fair: {listed}; "
             f"hold these fixed, or declare them in also_changes"
         )
     on_axis = {key: values for key, values in differing.items() if _lies_on(key, axis)}
     return {"differing": on_axis, "derived": derived}
+
+
+def _without_copies(keys: Sequence[str], written: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Leave out what in every arm is a copy of another of these keys."""
+
+    def is_copy(key: str) -> bool:
+        others = [other for other in keys if other != key]
+        return all(_source(one, key, others) is not None for one in written.values())
+
+    return [key for key in keys if not is_copy(key)] or list(keys)
 
 
 def _describe(key: str, values: dict[str, Any]) -> str:
@@ -92,7 +102,9 @@ def _lies_on(key: str, axis: Sequence[str]) -> bool:
     return any(key == path or key.startswith(f"{path}.") for path in axis)
 
 
-def _source(written: Mapping[str, Any], key: str, axis: Sequence[str], seen: frozenset[str] = frozenset()) -> str | None:
+def _source(
+    written: Mapping[str, Any], key: str, axis: Sequence[str], seen: frozenset[str] = frozenset()
+) -> str | None:
     """Follow the references behind a key up to a path that holds or lies on the axis."""
     node: Any = written
     for part in key.split("."):

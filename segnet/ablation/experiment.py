@@ -3,12 +3,11 @@
 import contextlib
 import fcntl
 import json
-import os
 import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,10 @@ from segnet.ablation.costs import measure_costs
 from segnet.ablation.engines import Engine, InProcess, run_all
 from segnet.ablation.fairness import check_start, check_trained
 from segnet.ablation.matching import WIDTHS, match_costs, with_widths
-from segnet.ablation.plan import Arm, Plan
+from segnet.ablation.plan import Plan
 from segnet.ablation.progress import duration, shown
 from segnet.ablation.results import COSTS, EXPERIMENT, write_report
-from segnet.ablation.runs import Run, plan_run, read_metrics, seconds_worked, status
+from segnet.ablation.runs import Run, config_key, plan_run, read_metrics, seconds_worked, status
 from segnet.ablation.tuning import tune, with_values
 from segnet.build import compose
 from segnet.errors import UserError
@@ -143,7 +142,7 @@ class _Experiment:
         old = json.loads(path.read_text()) if path.is_file() else {}
         costs = {}
         for kind, configs in variants.items():
-            keys = {name: plan_run(Arm(name, {}, ()), config, 0, kind, self.root).key for name, config in configs.items()}
+            keys = {name: config_key(config) for name, config in configs.items()}
             known = old.get(kind, {})
             costs[kind] = known if known.get("keys") == keys else {"keys": keys, **measure_costs(configs)}
         self._write(COSTS, costs)
@@ -184,13 +183,11 @@ class _Experiment:
             "seeds": list(self.plan.seeds),
             "match": self.plan.match,
             "monitor": monitor,
-            "tuning": self.tuning["said"] if self.tuning is not None else "the recipe was not tuned for this experiment",
+            "tuning": self.tuning["said"] if self.tuning else "the recipe was not tuned for this experiment",
             "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.started)),
             "wall_seconds": round(ended - self.started, 1),
             "run_seconds": round(sum(map(seconds_worked, folders)), 1),
-            "train_seconds": round(
-                sum({run.folder: m.get("train_seconds", 0.0) for run, m in zip(self.runs, metrics, strict=True)}.values()), 1
-            ),
+            "train_seconds": round(sum(read_metrics(folder).get("train_seconds", 0.0) for folder in folders), 1),
             "engine": self.engine.name,
             "workers": self.engine.workers,
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
@@ -235,18 +232,21 @@ def _alone(root: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise UserError(f"another command is at work in {root}: wait for it, or name another ablation_dir") from None
+            raise UserError(
+                f"another command is at work in {root}: wait for it, or name another ablation_dir"
+            ) from None
         yield
 
 
 def _git_commit() -> str | None:
     """Return the commit of the code, marked where files have changed since; None outside a checkout."""
-    folder = Path(__file__).parent
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        return subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout
+
     try:
-        commands = (["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain", "--untracked-files=no", "."])
-        commit, changes = (
-            subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout for command in commands
-        )
+        commit, changes = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no", ".")
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit.strip() + ("+changes" if changes.strip() else "")

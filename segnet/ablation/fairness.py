@@ -75,14 +75,13 @@ def check_start(configs: Mapping[str, DictConfig], seeds: Iterable[int], allow: 
         if different and "parameters" not in allow:
             raise UserError(
                 f"with seed {seed} the arms start with different bits in parameters that they share: "
-                f"{_shorten(different)}; mend their initialisation, or say allow=[parameters] where the factor is meant "
-                f"to change it"
+                f"{_shorten(different)}; mend their initialisation, or say allow=[parameters] where the factor is "
+                f"meant to change it"
             )
         if not batches[str(seed)]["same"] and "batches" not in allow:
             raise UserError(
-                f"with seed {seed} the arms do not see the same batches ({_unlike(shown)}): a training sample may depend "
-                f"on the seed, the epoch and its index alone; or say allow=[batches] where the factor is meant to "
-                f"change them"
+                f"with seed {seed} the arms do not see the same batches ({_unlike(shown)}): a sample may depend on the "
+                f"seed, the epoch and its index alone; or say allow=[batches] where the factor is meant to change them"
             )
     return {"parameters": parameters, "batches": batches}
 

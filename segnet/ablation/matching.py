@@ -97,9 +97,7 @@ def _convolves(stage: nn.Module) -> bool:
     return any(True for _ in stage.block.parameters())
 
 
-def _search(
-    cost: Callable[[Widths], int], present: Widths, target: int, tolerance: float
-) -> tuple[Widths, int]:
+def _search(cost: Callable[[Widths], int], present: Widths, target: int, tolerance: float) -> tuple[Widths, int]:
     """Return the widths whose cost comes nearest to the target, and that cost."""
     tried: dict[tuple[int | None, ...], int] = {}
 

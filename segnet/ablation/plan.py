@@ -63,7 +63,8 @@ class Tuning:
                 good = not isinstance(values, str) and len(values) > 0
             if not good:
                 raise UserError(
-                    f"tuning.space.{path} takes a list of choices or a range such as {{low: 0.001, high: 0.1, log: true}}"
+                    f"tuning.space.{path} takes a list of choices, or a range such as "
+                    f"{{low: 0.001, high: 0.1, log: true}}"
                 )
         if not self.space or self.trials < 1 or self.parallel < 1:
             raise UserError("tuning wants a space with one config path at least, and trials and parallel of 1 or more")

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +57,11 @@ def plan_run(arm: Arm, config: DictConfig, seed: int, kind: str, root: Path) -> 
 def config_key(config: DictConfig) -> str:
     """Hash a config, resolved, without what is no part of what is trained: 10 hexadecimal digits."""
     config = config.copy()
-    OmegaConf.update(config, "run_dir", "")
-    OmegaConf.update(config, "resume", None)
-    for path in NOT_PART_OF_A_RUN[3:]:
-        if OmegaConf.select(config, path.rpartition(".")[0] or path) is not None:
-            OmegaConf.update(config, path, None)
+    config.run_dir = ""  # the clock is in it, and callbacks have copies of it
     values = OmegaConf.to_container(config, resolve=True)
-    for path in NOT_PART_OF_A_RUN[:3]:
-        values.pop(path, None)
+    for path in NOT_PART_OF_A_RUN:
+        *parents, last = path.split(".")
+        reduce(lambda node, part: node[part], parents, values).pop(last, None)
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=5).hexdigest()
 
 

@@ -22,8 +22,8 @@ def tune(
 ) -> tuple[dict[str, Values], dict[str, Any]]:
     """Search the space for the best validation score.
 
-    The first trial is the recipe as it is. Trials are runs like any other: those that are done are reused, and since the
-    sampler draws from a stream of its own, the same command asks for the same ones.
+    The first trial is the recipe as it is. Trials are runs like any other: those that are done are reused, and since
+    the sampler draws from a stream of its own, the same command asks for the same ones.
 
     Args:
         plan: its ``tuning`` says how.

@@ -114,8 +114,21 @@ class TrainingModule(pl.LightningModule):
         kernels = [parameter for parameter in parameters if parameter.ndim > 1]
         others = [parameter for parameter in parameters if parameter.ndim <= 1]
         optimizer = self._optimizer([{"params": kernels}, {"params": others, "weight_decay": 0.0}])
+        self._refuse_clipping_of_fused(optimizer)
         scheduler = self._scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _refuse_clipping_of_fused(self, optimizer: torch.optim.Optimizer) -> None:
+        """Lightning would refuse it in the first step, in other words."""
+        if (
+            self.trainer.gradient_clip_val
+            and optimizer.defaults.get("fused")
+            and "mixed" in str(self.trainer.precision)
+        ):
+            raise UserError(
+                f"trainer.gradient_clip_val={self.trainer.gradient_clip_val} cannot clip under a fused optimiser in "
+                f"precision {self.trainer.precision}: set optimizer.fused=false"
+            )
 
 
 def _distributed() -> bool:

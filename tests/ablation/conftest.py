@@ -24,3 +24,14 @@ def tiny_plan():
         return Plan(fixed=[*TINY, *further], **(defaults | settings))
 
     return tiny
+
+
+@pytest.fixture
+def no_costs(monkeypatch):
+    """Leave out the measurement of costs, which takes longer than such a plan's runs."""
+    cost = {"params": 1, "macs": 1, "plain_macs": 1, "activation_bytes": 1, "index_bytes": 0}
+    cost |= {"latency_ms": {task: {"median": 1.0} for task in ("inference", "training step")}}
+    monkeypatch.setattr(
+        "segnet.ablation.experiment.measure_costs",
+        lambda configs: {"setting": {}, "arms": dict.fromkeys(configs, cost)},
+    )

@@ -11,7 +11,10 @@ def configs(**arms):
 
 
 def test_copies_of_the_factor_are_derived_and_listed():
-    found = check_axis(configs(one=["fusion=concat", "context=atrous_regular"], two=["fusion=sum", "context=atrous_regular"]), ["fusion"])
+    found = check_axis(
+        configs(one=["fusion=concat", "context=atrous_regular"], two=["fusion=sum", "context=atrous_regular"]),
+        ["fusion"],
+    )
     assert found["differing"] == {
         "fusion._target_": {"one": "segnet.layers.ConcatFusion", "two": "segnet.layers.SumFusion"}
     }

@@ -55,7 +55,10 @@ def test_a_step_without_convolutions_keeps_its_place():
     ("further", "message"),
     [
         (["model=fullres"], "whose steps have a width, and that of the arm"),
-        (["encoder.widths=[1,2]", "encoder.depths=[1,1]"], "match=params cannot bring the arm (add|none) within 2% of concat"),
+        (
+            ["encoder.widths=[1,2]", "encoder.depths=[1,1]"],
+            "match=params cannot bring the arm (add|none) within 2% of concat",
+        ),
     ],
 )
 def test_what_cannot_be_matched_is_refused_in_a_sentence(further, message):

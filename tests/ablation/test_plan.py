@@ -82,5 +82,8 @@ def test_a_space_that_cannot_be_searched_is_refused(space):
 
 
 def test_separately_tuned_values_belong_to_the_axis():
-    assert Plan("mine", ONE, tuning=Tuning({"optimizer.lr": [1, 2]}, per_arm=True)).axis == ("upsampler", "optimizer.lr")
+    assert Plan("mine", ONE, tuning=Tuning({"optimizer.lr": [1, 2]}, per_arm=True)).axis == (
+        "upsampler",
+        "optimizer.lr",
+    )
     assert Plan("mine", ONE, tuning=Tuning({"optimizer.lr": [1, 2]})).axis == ("upsampler",)

@@ -163,6 +163,14 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tiny
     assert "the loss became nan" in metrics["error"]
 
 
+def test_a_fused_optimiser_that_cannot_clip_is_refused(tiny_config, tmp_path):
+    clipped = ("trainer.gradient_clip_val=1.0", "trainer.precision=bf16-mixed", "trainer.max_epochs=1")
+    with pytest.raises(UserError, match=r"trainer.gradient_clip_val=1.0 .* bf16-mixed: set optimizer.fused=false"):
+        train(tiny_config(*clipped), tmp_path / "refused")
+    assert train(tiny_config(*clipped, "optimizer.fused=false"), tmp_path / "run")["status"] == "completed"
+    train(tiny_config("trainer.gradient_clip_val=1.0", "trainer.max_epochs=1"), tmp_path / "float32")
+
+
 def test_a_strange_label_is_found_before_training(tiny_config, tmp_path):
     with pytest.raises(UserError, match=r"label of train0000\d holds the value 3 .*neither a class \(0..2\)"):
         train(tiny_config("~data.classes.polygon"), tmp_path)
