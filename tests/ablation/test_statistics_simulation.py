@@ -8,7 +8,7 @@ from segnet.ablation.statistics import MIOU, compare, estimate, holm
 
 # Variances over seeds, and of what images do to every seed.
 NOISES = [(1, 0), (1, 0.02), (1, 0.1), (1, 0.3), (1, 1), (0.1, 1), (0.01, 1)]
-EXPERIMENTS = 20_000  # a standard error of 0.15% at 5%
+EXPERIMENTS = 10_000  # a standard error of 0.22% at 5%
 
 
 def normal_experiments(random, seeds, variance, covariance, arms=1):
@@ -37,7 +37,7 @@ def test_a_family_of_comparisons_errs_in_5_percent_of_experiments_at_most(varian
     values, _ = normal_experiments(random, seeds, variance / 2, covariance / 2, arms=5)
     found = estimate(values[:, 1:] - values[:, :1], covariance)
     wrong = (holm(found.p_value) <= 0.05).any(-1).mean()
-    assert 0.005 <= wrong <= 0.0531  # two standard errors above 5%
+    assert 0.005 <= wrong <= 0.0544  # two standard errors above 5%
     uncorrected = (found.p_value <= 0.05).any(-1).mean()
     assert uncorrected > 0.08, "without the correction the family errs"
 
