@@ -14,9 +14,10 @@ def table(rows: list[Ceiling]) -> str:
     cells = {(row.upsampler, row.stride): f"{100 * row.miou:.1f} / {100 * row.boundary_f1:.1f}" for row in rows}
     lines = ["| mIoU / boundary F1, % | " + " | ".join(f"stride {stride}" for stride in STRIDES) + " |"]
     lines.append("| --- " * (1 + len(STRIDES)) + "|")
-    for name in dict.fromkeys(row.upsampler for row in rows):
-        lines.append(f"| `{name}` | " + " | ".join(cells[name, stride] for stride in STRIDES) + " |")
-    return "\n".join(lines)
+    names = dict.fromkeys(row.upsampler for row in rows)
+    return "\n".join(
+        lines + [f"| `{name}` | " + " | ".join(cells[name, at] for at in STRIDES) + " |" for name in names]
+    )
 
 
 def main() -> None:

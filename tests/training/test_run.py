@@ -111,7 +111,8 @@ def test_the_scores_of_each_image_are_stored_and_add_up(run):
         assert scores(total).miou == metrics[f"{split}/miou"]
         for name, value in stored.boundary_scores().items():
             assert value == metrics[f"{split}/{name}"]
-            assert 0 < value < 1
+            assert 0 <= value < 1
+        assert metrics[f"{split}/boundary_f1"] > 0
         assert np.array_equal(stored.trimap[:, -1].sum(0), stored.trimap.max(1).sum(0))
         assert stored.trimap_curve()["miou"].shape == stored.trimap_widths.shape
         batch = next(iter(data.eval_loader(split)))
