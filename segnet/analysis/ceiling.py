@@ -10,7 +10,8 @@ Up goes through the upsampler's own class, a step each, and the class with the l
 sparse two leave nothing but zeros there is no answer, which scores as a miss. ``+ fill`` gives such pixels the class of
 the nearest pixel that has one: what the positions alone still tell, to the convolutions that follow in a network.
 
-For ``nearest`` the answer is the majority of each cell, the best that equal squares can do pixel by pixel. For ``bilinear`` and ``bicubic`` it is no strict bound: logits may be any numbers, shares are not.
+For ``nearest`` the answer is the majority of each cell, the best that equal squares can do pixel by pixel.
+For ``bilinear`` and ``bicubic`` it is no strict bound: logits may be any numbers, shares are not.
 """
 
 from collections.abc import Callable, Iterable

@@ -1,6 +1,7 @@
 """The scores of a split image by image: counts from which every score of the split can be computed again."""
 
 import io
+import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -64,9 +65,10 @@ def read_scores(path: Path) -> ImageScores:
         UserError: the file is not there, or not whole.
     """
     try:
-        with np.load(path, allow_pickle=False) as content:
+        # Read first: numpy leaves a broken file open.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as content:
             return ImageScores(**{field.name: content[field.name] for field in fields(ImageScores)})
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: train the run to its end, which writes it") from error
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is not a file of scores ({error}): train the run again") from error

@@ -38,10 +38,21 @@ def small_object_counts(
     counts = np.zeros((len(labels), 3, num_classes), dtype=np.int64)
     for image, (predicted, labelled) in enumerate(zip(predictions.cpu().numpy(), labels.cpu().numpy(), strict=True)):
         scored = labelled != ignore_index
-        occurring = set(np.unique(labelled[scored])) | set(np.unique(predicted[scored]))
-        for number in occurring:
-            counts[image, :, number] = _count_class(scored & (predicted == number), scored & (labelled == number), area)
+        # Classes from 1 up, 0 for what is ignored; each is looked at within the box that holds it alone.
+        maps = [np.where(scored, classes.astype(np.int64) + 1, 0) for classes in (predicted, labelled)]
+        boxes = [ndimage.find_objects(classes, num_classes) for classes in maps]
+        for number, found in enumerate(zip(*boxes, strict=True)):
+            if found != (None, None):
+                box = _hull(*(one for one in found if one is not None))
+                counts[image, :, number] = _count_class(*(classes[box] == number + 1 for classes in maps), area)
     return counts
+
+
+def _hull(*boxes: tuple[slice, slice]) -> tuple[slice, slice]:
+    """Smallest box around boxes."""
+    return tuple(
+        slice(min(side.start for side in sides), max(side.stop for side in sides)) for sides in zip(*boxes, strict=True)
+    )
 
 
 def _count_class(predicted: np.ndarray, labelled: np.ndarray, area: float) -> tuple[int, int, int]:
@@ -54,7 +65,7 @@ def _count_class(predicted: np.ndarray, labelled: np.ndarray, area: float) -> tu
     counted = ~touches_large & (touches_small | (sizes <= area))
     counted[0] = False  # what is not predicted
     hits = int((predicted & small).sum())
-    false = int((counted[components] & ~labelled).sum())
+    false = int(counted[components[~labelled]].sum())
     return hits, int(small.sum()), hits + false
 
 

@@ -1,5 +1,7 @@
 """What an experiment could have seen: the chance of finding a difference, at the noise that was measured."""
 
+import functools
+
 import numpy as np
 from scipy import optimize, special
 
@@ -8,6 +10,12 @@ from segnet.ablation.statistics.estimates import half_width
 POWER = 0.8
 MOST_SEEDS = 1000
 _GRID = (np.arange(500) + 0.5) / 500
+
+
+@functools.cache
+def _mean_squares(degrees: int) -> np.ndarray:
+    """Evenly spaced quantiles of a chi-squared variable of so many degrees, divided by them; they take long to find."""
+    return special.chdtri(degrees, 1 - _GRID) / degrees
 
 
 def power(difference: float, seeds: int, deviation: float, covariance: float = 0.0, alpha: float = 0.05) -> float:
@@ -23,7 +31,7 @@ def power(difference: float, seeds: int, deviation: float, covariance: float = 0
         covariance: the image noise, see :func:`segnet.ablation.statistics.image_covariance`.
         alpha: the error that is allowed, two-sided.
     """
-    variances = deviation**2 * special.chdtri(seeds - 1, 1 - _GRID) / (seeds - 1)
+    variances = deviation**2 * _mean_squares(seeds - 1)
     halves = half_width(alpha, seeds, variances, covariance)
     spread = np.sqrt(deviation**2 / seeds + covariance)
     if spread == 0:
@@ -44,7 +52,7 @@ def smallest_detectable(
     if deviation == 0 and covariance == 0:
         return 0.0
     # At this bound the chance is near 1: the interval at the largest variance of the grid still leaves 0 out.
-    largest = deviation**2 * special.chdtri(seeds - 1, 1 - _GRID[-1]) / (seeds - 1)
+    largest = deviation**2 * _mean_squares(seeds - 1)[-1]
     bound = float(half_width(alpha, seeds, largest, covariance)) + 4 * np.sqrt(deviation**2 / seeds + covariance)
     return float(
         optimize.brentq(lambda size: power(size, seeds, deviation, covariance, alpha) - chance, 0, bound, rtol=1e-6)
