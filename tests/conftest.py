@@ -1,4 +1,5 @@
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,8 +8,19 @@ import pytest
 from PIL import Image
 
 
+def find_chromium() -> str | None:
+    """Find the browser that tests of pages open: what SEGNET_CHROMIUM names, or one on PATH."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("SEGNET_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests on the real CamVid data where they are not found; fail instead where they must be there."""
+    """Skip tests that need CamVid or a browser where there is none; fail instead where the data must be there."""
+    if find_chromium() is None:
+        skip = pytest.mark.skip(reason="no chromium on PATH: install one, or name it in SEGNET_CHROMIUM")
+        for item in items:
+            if "browser" in item.keywords:
+                item.add_marker(skip)
     root = Path(os.environ.get("SEGNET_DATA", "data")) / "camvid"
     if (root / "train.txt").is_file():
         return

@@ -145,8 +145,10 @@ def _class_scores(seeds: Mapping[int, ImageScores]) -> dict[str, Any]:
 def _comparisons(scores: Scores, baseline: str, resamples: int) -> dict[str, Any]:
     """Compare where there is something to compare, and say why not."""
     if len(scores) < 2 or baseline not in scores:
-        reason = f"no run of the baseline {baseline} is completed" if baseline not in scores else "one arm has runs"
-        return {"comparisons": {}, "pairs": [], "classes": {}, "skipped": reason if scores else "no run is completed"}
+        reason = "only one arm has completed runs" if scores else "no run is completed"
+        if scores and baseline not in scores:
+            reason = f"no run of the baseline {baseline} is completed"
+        return {"comparisons": {}, "pairs": [], "classes": {}, "skipped": reason}
     names = [str(name) for name in _any(scores).classes]
     occurring = [
         place

@@ -28,7 +28,8 @@ def tiny_plan():
 
 @pytest.fixture
 def no_costs(monkeypatch):
-    """Leave out the measurement of costs, which takes longer than such a plan's runs."""
+    """Leave out the measurement of costs and the report, which take longer than such a plan's runs."""
+    monkeypatch.setattr("segnet.ablation.experiment.write_report", lambda root: None)
     cost = {"params": 1, "macs": 1, "plain_macs": 1, "activation_bytes": 1, "index_bytes": 0}
     cost |= {"latency_ms": {task: {"median": 1.0} for task in ("inference", "training step")}}
     monkeypatch.setattr(

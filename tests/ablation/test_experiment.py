@@ -13,6 +13,11 @@ from segnet.build import compose
 from segnet.errors import UserError
 from segnet.training.run import train as real_train
 
+RESULT_FILES = {f"results.{ending}" for ending in ("json", "csv", "md", "tex")} | {
+    "report.html",
+    "inspection.json",
+    "inspection.npz",
+}
 TRAIN = "segnet.training.run.train"
 
 
@@ -39,7 +44,7 @@ def test_an_experiment_is_whole_and_the_same_command_again_trains_nothing(tiny_p
     assert record["status"] == "completed"
     assert watched.seen == ["nearest 0", "bilinear 0"]
     files = {path.name for path in tmp_path.iterdir()}
-    assert files == {"plan.yaml", "fairness.json", "costs.json", "experiment.json", "results.csv", "runs", ".lock"}
+    assert files == {"plan.yaml", "fairness.json", "costs.json", "experiment.json", "runs", ".lock"} | RESULT_FILES
     assert record["wall_seconds"] >= record["run_seconds"] > record["train_seconds"] > 0
     assert record["command"][1:] == sys.argv[1:]
 

@@ -1,6 +1,7 @@
 """Experiment folders as ``segnet-ablate`` leaves them, without any training: for tests of what reads them."""
 
 import csv
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -94,7 +95,7 @@ def write_experiment(root: Path, made: Synthetic) -> Path:
 
 def _write_run(root: Path, made: Synthetic, kind: str, arm: str, seed: int) -> dict:
     number = list(made.arms).index(arm)
-    folder = f"runs/{arm.replace('/', '_').replace(' ', '_')}/{seed}-{kind}"
+    folder = f"runs/{re.sub('[^A-Za-z0-9_+]', '_', arm)}/{seed}-{kind}"
     status = made.status.get((arm, seed), "completed")
     random = np.random.default_rng([seed, number, made.kinds.index(kind)])
     if status == "completed":
@@ -222,3 +223,20 @@ def _costs(made: Synthetic) -> dict:
         }
     setting = {"batch_size": 1, "precision": "32-true", "device": "cpu", "device_name": "a CPU", "threads": 2}
     return {"setting": setting, "arms": arms}
+
+
+def add_networks(root: Path, overrides: Sequence[str] = ()) -> None:
+    """Give each completed run of an experiment on the upsampler a config and a checkpoint: tiny networks, untrained."""
+    import torch
+
+    from segnet.build import compose, network_from_config
+
+    tiny = ["data=shapes", "data.size=[24,32]", "data.images={train:4,val:2,test:12}", "data.batch_size=2"]
+    tiny += ["data.num_workers=0", "encoder.widths=[2,4]", "encoder.depths=[1,1]", "skip=none", "run_dir=x"]
+    for metrics in sorted(root.glob("runs/*/*/metrics.json")):
+        arm, seed = metrics.parent.parent.name, metrics.parent.name.split("-")[0]
+        config = compose([*tiny, f"upsampler={arm}", f"seed={seed}", *overrides])
+        metrics.with_name("config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
+        state = {f"network.{name}": value for name, value in network_from_config(config).state_dict().items()}
+        (metrics.parent / "checkpoints").mkdir(exist_ok=True)
+        torch.save({"state_dict": state}, metrics.parent / "checkpoints" / "best.ckpt")
