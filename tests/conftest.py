@@ -14,6 +14,12 @@ def find_chromium() -> str | None:
     return os.environ.get("SEGNET_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
+@pytest.fixture(scope="session")
+def chromium() -> str | None:
+    """Path of the browser; tests that are marked ``browser`` are skipped where there is none."""
+    return find_chromium()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip tests that need CamVid or a browser where there is none; fail instead where the data must be there."""
     if find_chromium() is None:

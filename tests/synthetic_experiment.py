@@ -225,7 +225,7 @@ def _costs(made: Synthetic) -> dict:
     return {"setting": setting, "arms": arms}
 
 
-def add_networks(root: Path, overrides: Sequence[str] = ()) -> None:
+def add_networks(root: Path) -> None:
     """Give each completed run of an experiment on the upsampler a config and a checkpoint: tiny networks, untrained."""
     import torch
 
@@ -235,7 +235,7 @@ def add_networks(root: Path, overrides: Sequence[str] = ()) -> None:
     tiny += ["data.num_workers=0", "encoder.widths=[2,4]", "encoder.depths=[1,1]", "skip=none", "run_dir=x"]
     for metrics in sorted(root.glob("runs/*/*/metrics.json")):
         arm, seed = metrics.parent.parent.name, metrics.parent.name.split("-")[0]
-        config = compose([*tiny, f"upsampler={arm}", f"seed={seed}", *overrides])
+        config = compose([*tiny, f"upsampler={arm}", f"seed={seed}"])
         metrics.with_name("config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
         state = {f"network.{name}": value for name, value in network_from_config(config).state_dict().items()}
         (metrics.parent / "checkpoints").mkdir(exist_ok=True)

@@ -42,7 +42,7 @@ def _refuse_unknown(values: dict[str, Any], known: list[str], what: str) -> None
 
 
 def work(config: DictConfig) -> None:
-    """Run the experiment, or look after one; the exit code is 1 if it is not complete or not fair, or a number drifted."""
+    """Run an experiment, or look after one; the exit code is 1 if it is not complete or fair, or a number drifted."""
     if config.verify is not None:
         _verify(Path(config.verify))
         return

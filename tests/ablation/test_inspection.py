@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from synthetic_experiment import add_networks, one_factor, write_experiment
 
 from segnet.ablation import inspection
@@ -107,5 +108,15 @@ def test_what_was_found_is_kept_until_a_run_changes(folder, found, monkeypatch):
 def test_without_checkpoints_or_data_it_says_why(tmp_path):
     write_experiment(tmp_path, replace(one_factor(bilinear=0.7, nearest=0.7), seeds=(0,)))
     assert inspect(read_experiment(tmp_path)).numbers["skipped"] == "no completed run has a checkpoint"
-    add_networks(tmp_path, ["data=camvid", "data.dataset.root=nowhere", "~data.size", "~data.images"])
+    add_networks(tmp_path)
+    for path in tmp_path.glob("runs/*/*/config.yaml"):
+        config = OmegaConf.load(path)
+        gone = {
+            "_target_": "segnet.data.CamVid",
+            "_partial_": True,
+            "root": str(tmp_path / "nowhere"),
+            "download": False,
+        }
+        config.data.module.dataset = gone
+        path.write_text(OmegaConf.to_yaml(config))
     assert "nowhere" in inspect(read_experiment(tmp_path)).numbers["skipped"]

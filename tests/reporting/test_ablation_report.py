@@ -194,7 +194,7 @@ def test_charts_are_what_plotly_knows(plain):
         (text.points, 61.97, "62.0"),
         (text.points, -0.04, "0.0"),
         (text.points, None, text.MISSING),
-        (text.count, 1_425_000, "1.42 M"),
+        (text.count, 1_425_000, "1.43 M"),
         (text.count, 999, "999"),
         (text.memory, 12_500_000, "11.9 MiB"),
         (text.memory, 0, "0 B"),

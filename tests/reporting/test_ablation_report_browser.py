@@ -1,6 +1,5 @@
 """The report in a real browser: from the disk, with the network off."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,10 +30,9 @@ def address(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    conftest = sys.modules["conftest"]
+def browser(chromium):
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=conftest.find_chromium(), args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         yield browser
         browser.close()
 
@@ -96,11 +94,10 @@ def test_it_fits_the_screen_in_both_schemes(visit, width, scheme):
 
 def test_charts_follow_a_change_of_scheme(visit):
     page = visit()
-    colour = "getComputedStyle(document.querySelector('[data-chart=pareto] .xtitle')).fill"
-    page.wait_for_selector("[data-chart=pareto] .xtitle")
-    before = page.evaluate(colour)
+    title = page.locator("[data-chart=pareto] .xtitle")
+    before = title.evaluate("(node) => getComputedStyle(node).fill")
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{colour} !== '{before}'")
+    sync_api.expect(title).not_to_have_css("fill", before)
 
 
 def test_tables_sort_by_mouse_and_by_keyboard(visit):
@@ -179,9 +176,8 @@ def test_an_arm_is_brought_out_everywhere(visit):
 
 def test_a_chart_shows_another_view(visit):
     page = visit()
-    page.wait_for_selector("[data-chart=pareto] .xtitle")
     page.locator("[data-chart=pareto]").get_by_text("latency").click()
-    page.wait_for_function("document.querySelector('[data-chart=pareto] .xtitle').textContent === 'latency'")
+    sync_api.expect(page.locator("[data-chart=pareto] .xtitle")).to_have_text("latency")
 
 
 def test_without_javascript_the_numbers_are_there(visit, browser, address):
