@@ -143,7 +143,7 @@ def test_two_factors_have_their_effects(tmp_path):
     path, page = report(tmp_path, Synthetic(arms, dict(zip(arms, (0.6, 0.7, 0.65, 0.85), strict=True))))
     assert f"Ablation · upsampler {TIMES} skip" in page.text
     assert "upsampler: nearest instead of bilinear" in page.text
-    assert "nearest x add together, beyond the sum of the two" in page.text
+    assert f"nearest {TIMES} add together, beyond the sum of the two" in page.text
     results = json.loads((path.parent / "results.json").read_text())
     chart = charts.interaction(results, "as_is")
     assert [trace["name"] for trace in chart["views"][0]["data"]] == ["none", "add"]

@@ -81,7 +81,7 @@ def _pareto_arm(arm: str, style: dict[str, str], spent: float, score: Results, s
         "error_y": error_bars([score["mean"]], [score["interval"]], style["colour"]),
         "meta": arm,
     }
-    return [mean, seeds]
+    return [seeds, mean]
 
 
 def _unit(cost: str) -> str:

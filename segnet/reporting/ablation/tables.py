@@ -100,9 +100,9 @@ def first_table(results: Mapping[str, Any], kind: str) -> Table:
         plain = costs["plain_macs"] not in (None, costs["macs"])
         spent = [
             cost("params"),
-            cost("macs", f"{COST_NAMES['plain_macs'][1](costs['plain_macs'])} in plain form" if plain else ""),
-            cost("activation_bytes", f"+ {text_of(costs, 'index_bytes')} indices" if costs["index_bytes"] else ""),
-            cost("inference_ms", f"{text_of(costs, 'training_step_ms')} a step" if costs["training_step_ms"] else ""),
+            cost("macs", f"plain {text_of(costs, 'plain_macs')}" if plain else ""),
+            cost("activation_bytes", f"{text_of(costs, 'index_bytes')} indices" if costs["index_bytes"] else ""),
+            cost("inference_ms", f"step {text_of(costs, 'training_step_ms')}" if costs["training_step_ms"] else ""),
         ]
         rows.append([*row[:4], *spent, row[-1]])
     return Table(whole.title, [*columns, "latency", "runs"], rows)

@@ -51,7 +51,7 @@
     ...view.layout,
     height: chart.height, autosize: true, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: style.getPropertyValue("--sans").trim(), color: style.getPropertyValue("--muted").trim(), size: 12 },
-    margin: { l: 8, r: chart.key === "pareto" ? Math.min(150, width * 0.3) : 16, t: 12, b: 8 },
+    margin: { l: 8, r: chart.key === "pareto" && width >= 520 ? 130 : 16, t: 12, b: 8 },
     dragmode: fine ? "zoom" : false, showlegend: view.layout.showlegend || false,
     legend: { orientation: "h", x: 0, y: -70 / chart.height, yanchor: "top", ...view.layout.legend },
     xaxis: axis(view.layout.xaxis, style), yaxis: axis(view.layout.yaxis, style),
@@ -65,6 +65,8 @@
     const view = chart.views[picked ? Number(picked.value) : 0];
     const data = paint(view.data, style).map((trace) => ({
       type: "scatter", ...trace, showlegend: Boolean(trace.name),
+      // On a phone the names stand in the bar above, and would stand on each other here.
+      mode: plot.clientWidth < 520 ? trace.mode.replace("+text", "") : trace.mode,
       opacity: chosenArms.size && trace.meta && !chosenArms.has(trace.meta) ? 0.12 : 1,
     }));
     if (!drawn.has(figure)) plot.replaceChildren();
