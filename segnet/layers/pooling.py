@@ -64,7 +64,8 @@ class StridedConvolution(nn.Module):
 def max_pool(features: Tensor) -> tuple[Tensor, Tensor]:
     """Pool ``(N, C, H, W)`` over 2x2 windows, the last ones cut where a size is odd.
 
-    Values and gradients have the bits of ``F.max_pool2d``; the gradient may be differentiated again.
+    Values and gradients have the bits of ``F.max_pool2d``, but that a gradient of -0.0 stays what it is. The gradient
+    may be differentiated again, and there is a forward-mode derivative.
 
     Returns:
         The pooled features, in the layout of ``features``, and the pool indices, see the module.
@@ -107,7 +108,9 @@ def flat_pool_indices(pool_indices: Tensor, output_size: tuple[int, int]) -> Ten
         output_size: (H, W), each 1x to 2x of the pool indices' size; see :func:`max_unpool`.
     """
     positions = []
-    for places, size, extent in zip((pool_indices >> 1, pool_indices & 1), pool_indices.shape[-2:], output_size, strict=True):
+    for places, size, extent in zip(
+        (pool_indices >> 1, pool_indices & 1), pool_indices.shape[-2:], output_size, strict=True
+    ):
         edges = (torch.arange(size + 1, device=pool_indices.device) * extent + size - 1) // size
         first, last = edges[:-1], edges[1:] - 1
         if len(positions) == 0:

@@ -1,8 +1,7 @@
 """2x2 max-pooling with one byte for each place, and its inverse, in torch's own operators.
 
-The *codes* are ``(N, C, h, w)`` uint8: where in its 2x2 window a maximum stood, 0 to 3 in reading order. A code that
-points beyond a window cut at the border stands for no place. The functions know nothing of gradients;
-:mod:`segnet.layers.pooling` does.
+The *codes* are ``(N, C, h, w)`` uint8: where in its 2x2 window a maximum stood, 0 to 3 in reading order. None may
+point beyond a window cut at the border. The functions know nothing of gradients; :mod:`segnet.layers.pooling` does.
 
 Each comes twice. :func:`pool`, :func:`place` and :func:`take` consist of comparisons and selections alone, for a
 compiler to fuse and for any device; they neither need atomics nor refuse deterministic mode. The ``*_on_cpu``
@@ -72,13 +71,14 @@ def pool_on_cpu(features: Tensor) -> tuple[Tensor, Tensor]:
 
 def place_on_cpu(values: Tensor, codes: Tensor, size: tuple[int, int]) -> Tensor:
     """Do what :func:`place` does; the result has the layout of the codes."""
-    layout = layout_of(codes)
-    values, planes = values.contiguous(memory_format=layout), empty_maps(codes, size, values.dtype)
-    # Measured (scripts/benchmarks/pooling.py): of these two, each wins where it is used.
-    if layout is torch.contiguous_format and values.element_size() >= 4:
-        _scatter_bits(values, codes, planes)
-    else:
-        _multiply_bits(_bits(values), codes, _bits(planes))
+    values = values.contiguous(memory_format=layout_of(codes))
+    # Measured: of these two, each is the faster one where it is used.
+    if layout_of(codes) is torch.contiguous_format and values.element_size() >= 4:
+        positions = flat_positions(codes, size[1]).flatten(2)
+        planes = values.new_zeros((*codes.shape[:2], size[0] * size[1]))
+        return planes.scatter_(2, positions, values.flatten(2)).view(*codes.shape[:2], *size)
+    planes = empty_maps(codes, size, values.dtype)
+    _multiply_bits(_bits(values), codes, _bits(planes))
     return planes
 
 
@@ -102,17 +102,6 @@ def flat_positions(codes: Tensor, width: int) -> Tensor:
     places = codes.to(torch.int16 if width < 2**15 - 1 else torch.int32)
     places.add_((places >> 1).mul_(width - 2))  # 0, 1, W, W + 1
     return places.to(torch.int64).add_(_first_positions(codes, width))
-
-
-def _scatter_bits(values: Tensor, codes: Tensor, planes: Tensor) -> None:
-    """Place by torch's pooling backward, which is deterministic on a CPU, unlike its unpooling."""
-    height, width = planes.shape[-2:]
-    positions = flat_positions(codes & 3, width)
-    positions[..., -1, :].clamp_(max=height * width - 1)  # it checks no bounds
-    # Of its second argument it wants to know shape and layout alone.
-    torch.ops.aten.max_pool2d_with_indices_backward.grad_input(
-        values, planes, *_POOLING, positions, grad_input=planes
-    )
 
 
 def _multiply_bits(values: Tensor, codes: Tensor, planes: Tensor) -> None:

@@ -22,9 +22,9 @@ _BITS = {8: torch.int64, 4: torch.int32, 2: torch.int16}  # by the bytes of a va
 
 
 @triton.jit
-def _place_of(index, channels, height, width, CHANNELS_LAST: tl.constexpr):
+def _place_of(index, channels, height, width, channels_last: tl.constexpr):
     """Split the flat index of a dense map into its plane's number, channel, row and column."""
-    if CHANNELS_LAST:
+    if channels_last:
         channel, pixel = index % channels, index // channels
         return pixel // (height * width), channel, pixel // width % height, pixel % width
     plane = index // (height * width)
@@ -32,30 +32,39 @@ def _place_of(index, channels, height, width, CHANNELS_LAST: tl.constexpr):
 
 
 @triton.jit
-def _index_of(sample, channel, row, column, channels, height, width, CHANNELS_LAST: tl.constexpr):
-    if CHANNELS_LAST:
+def _index_of(sample, channel, row, column, channels, height, width, channels_last: tl.constexpr):
+    if channels_last:
         return ((sample * height + row) * width + column) * channels + channel
     return ((sample * channels + channel) * height + row) * width + column
 
 
 @triton.jit
 def _pool_kernel(
-    features, values, codes, count, channels, height, width, LAST: tl.constexpr, BLOCK: tl.constexpr, WIDE: tl.constexpr
+    features,
+    values,
+    codes,
+    count,
+    channels,
+    height,
+    width,
+    last: tl.constexpr,
+    block: tl.constexpr,
+    wide_type: tl.constexpr,
 ):
     half_height, half_width = (height + 1) // 2, (width + 1) // 2
-    index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    index = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     inside = index < count
-    sample, channel, row, column = _place_of(index, channels, half_height, half_width, LAST)
-    start = _index_of(sample, channel, 2 * row, 2 * column, channels, height, width, LAST)
+    sample, channel, row, column = _place_of(index, channels, half_height, half_width, last)
+    start = _index_of(sample, channel, 2 * row, 2 * column, channels, height, width, last)
     best = tl.load(features + start, mask=inside)
-    code = tl.zeros((BLOCK,), dtype=tl.uint8)
+    code = tl.zeros((block,), dtype=tl.uint8)
     for place in tl.static_range(1, 4):
         below, beside = place // 2, place % 2
         there = inside & (2 * row + below < height) & (2 * column + beside < width)
-        position = _index_of(sample, channel, 2 * row + below, 2 * column + beside, channels, height, width, LAST)
+        position = _index_of(sample, channel, 2 * row + below, 2 * column + beside, channels, height, width, last)
         value = tl.load(features + position, mask=there, other=0)
         # The first of equal values, the last NaN. Half precision is compared in float32, which holds all its values.
-        wide, wide_best = value.to(WIDE), best.to(WIDE)
+        wide, wide_best = value.to(wide_type), best.to(wide_type)
         beats = there & ((wide > wide_best) | (wide != wide))
         best = tl.where(beats, value, best)
         code = tl.where(beats, place, code).to(tl.uint8)
@@ -64,12 +73,12 @@ def _pool_kernel(
 
 
 @triton.jit
-def _place_kernel(values, codes, planes, count, channels, height, width, LAST: tl.constexpr, BLOCK: tl.constexpr):
+def _place_kernel(values, codes, planes, count, channels, height, width, last: tl.constexpr, block: tl.constexpr):
     half_height, half_width = (height + 1) // 2, (width + 1) // 2
-    index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    index = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     inside = index < count
-    sample, channel, row, column = _place_of(index, channels, height, width, LAST)
-    window = _index_of(sample, channel, row // 2, column // 2, channels, half_height, half_width, LAST)
+    sample, channel, row, column = _place_of(index, channels, height, width, last)
+    window = _index_of(sample, channel, row // 2, column // 2, channels, half_height, half_width, last)
     code = tl.load(codes + window, mask=inside, other=0)
     here = code == row % 2 * 2 + column % 2
     value = tl.load(values + window, mask=inside & here, other=0)
@@ -77,15 +86,15 @@ def _place_kernel(values, codes, planes, count, channels, height, width, LAST: t
 
 
 @triton.jit
-def _take_kernel(planes, codes, values, count, channels, height, width, LAST: tl.constexpr, BLOCK: tl.constexpr):
+def _take_kernel(planes, codes, values, count, channels, height, width, last: tl.constexpr, block: tl.constexpr):
     half_height, half_width = (height + 1) // 2, (width + 1) // 2
-    index = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
+    index = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
     inside = index < count
-    sample, channel, row, column = _place_of(index, channels, half_height, half_width, LAST)
+    sample, channel, row, column = _place_of(index, channels, half_height, half_width, last)
     code = tl.load(codes + index, mask=inside, other=0).to(tl.int64)
     row, column = 2 * row + code // 2, 2 * column + code % 2
     there = inside & (row < height) & (column < width)
-    position = _index_of(sample, channel, row, column, channels, height, width, LAST)
+    position = _index_of(sample, channel, row, column, channels, height, width, last)
     tl.store(values + index, tl.load(planes + position, mask=there, other=0), mask=inside)
 
 
@@ -121,7 +130,7 @@ def _run_pool(features: Tensor) -> tuple[Tensor, Tensor]:
     values, codes = _empty_pooled(features)
     features = features.contiguous(memory_format=layout_of(features))
     wide = tl.float64 if features.dtype == torch.float64 else tl.float32
-    _launch(_pool_kernel, features, values, codes, values.numel(), features, WIDE=wide)
+    _launch(_pool_kernel, features, values, codes, values.numel(), features, wide_type=wide)
     return values, codes
 
 
@@ -161,7 +170,7 @@ def _launch(
     # Triton launches on the current device, which need not be the tensors' own.
     with torch.cuda.device(large.device) if large.is_cuda else nullcontext():
         kernel[(triton.cdiv(count, BLOCK),)](
-            first, second, third, count, channels, height, width, LAST=channels_last, BLOCK=BLOCK, **constants
+            first, second, third, count, channels, height, width, last=channels_last, block=BLOCK, **constants
         )
 
 

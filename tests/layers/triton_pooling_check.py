@@ -1,6 +1,6 @@
 """Compares the Triton pooling with the plain form, bit by bit; run as a program, since Triton reads its mode at import.
 
-    python triton_pooling_check.py DEVICE      (on the CPU with TRITON_INTERPRET=1)
+python triton_pooling_check.py DEVICE      (on the CPU with TRITON_INTERPRET=1)
 """
 
 import itertools
@@ -10,7 +10,7 @@ import torch
 
 from segnet.layers import pooling, pooling_plain, pooling_triton
 
-SIZES = [(6, 8), (5, 7), (1, 1), (1, 4), (3, 1), (37, 40)]  # the last takes several programs
+SIZES = [(5, 7), (1, 4), (21, 22)]  # the last takes several programs
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
 LAYOUTS = [torch.contiguous_format, torch.channels_last]
 
