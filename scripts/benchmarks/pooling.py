@@ -1,30 +1,28 @@
-"""Measure max-pooling and max-unpooling against torch's own, and write docs/performance/pooling-DEVICE.json.
+"""Measure max-pooling and max-unpooling against torch's own.
 
-    python scripts/benchmarks/pooling.py                  on the CPU (about a minute)
-    python scripts/benchmarks/pooling.py --device cuda    on a GPU
-
-A row is one precision and memory layout: pooling, unpooling and the backward pass of both, at 4x64x96x128. The two
-are timed in turns; times are medians in milliseconds with quartiles, and the ratio says how many times as long torch's
-own takes. The other figures are bytes: of the pool indices, and of all that autograd keeps.
+python scripts/benchmarks/pooling.py                  on the CPU (about a minute)
+python scripts/benchmarks/pooling.py --device cuda    on a GPU
 """
 
-import argparse
-import datetime
-import json
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import asdict
 
 import torch
+from record import check_device, describe, parser, write_record
 from torch import Tensor
 from torch.nn import functional as F
 
-from segnet.analysis.latency import Latency, describe_device, measure_latencies
+from segnet.analysis.latency import measure_latencies
 from segnet.layers import max_pool, max_unpool
 
+ABOUT = """\
+Pooling, unpooling and the backward pass of both at 4x64x96x128, timed in turns. **Indices** are the pool indices,
+**kept** is all that autograd keeps of the two for the backward pass, in bytes; the ratio says how many times as long torch's
+operators take. Both results have the same bits, or the benchmark stops.
+"""
 SHAPE = (4, 64, 96, 128)
 DTYPES = {name: getattr(torch, name) for name in ("float32", "bfloat16")}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-FOLDER = Path(__file__).parents[2] / "docs" / "performance"
 
 
 def ours(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,41 +71,23 @@ def measure(device: torch.device, dtype: str, layout: str, repeats: int) -> dict
         if not torch.equal(mine, other):
             raise AssertionError(f"{dtype}, {layout}: the two differ")
     times = measure_latencies({name: lambda form=form: step(form) for name, form in forms.items()}, device, repeats)
-    row: dict[str, object] = {"dtype": dtype, "layout": layout, "shape": list(SHAPE)}
-    for name, form in forms.items():
-        indices = form(features)[1]
-        row |= {f"{name}_{key}": value for key, value in _milliseconds(times[name]).items()}
-        row |= {f"{name}_index_bytes": indices.untyped_storage().nbytes()}
-        row |= {f"{name}_kept_bytes": kept_bytes(form, features)}
-    return row | {"ratio": round(times["torch"].median / times["segnet"].median, 2)}
-
-
-def _milliseconds(latency: Latency) -> dict[str, float]:
-    return {f"{name}_ms": round(getattr(latency, name), 3) for name in ("median", "low", "high")}
+    row: dict[str, object] = {"precision": dtype, "layout": layout}
+    row |= {f"{name}, ms": asdict(times[name]) for name in forms}
+    row |= {"ratio": times["torch"].median / times["segnet"].median}
+    row |= {f"{name}, indices": form(features)[1].untyped_storage().nbytes() for name, form in forms.items()}
+    return row | {f"{name}, kept": kept_bytes(form, features) for name, form in forms.items()}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--threads", type=int, default=2, help="threads on the CPU")
-    parser.add_argument("--repeats", type=int, default=40, help="turns that are measured")
-    parser.add_argument("--output", type=Path, help="another file to write")
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
-    device = torch.device(options.device)
-    rows = [measure(device, dtype, layout, options.repeats) for dtype in DTYPES for layout in LAYOUTS]
-    report = {
-        "title": "Max-pool and max-unpool, forward and backward",
-        "device": describe_device(device),
-        "date": datetime.date.today().isoformat(),
-        "command": f"python scripts/benchmarks/pooling.py --device {options.device}",
-        "rows": rows,
-    }
-    path = options.output or FOLDER / f"pooling-{options.device}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(report, indent=1) + "\n")
-    for row in rows:
-        print(row)
+    """Measure and write the record."""
+    arguments_parser = parser(__doc__)
+    arguments_parser.add_argument("--repeats", type=int, default=40, help="turns that are measured")
+    arguments = arguments_parser.parse_args()
+    check_device(arguments_parser, arguments.device)
+    device = torch.device(arguments.device)
+    rows = [measure(device, dtype, layout, arguments.repeats) for dtype in DTYPES for layout in LAYOUTS]
+    title = "Max-pool and max-unpool with compact indices"
+    print(write_record(arguments.out, "pooling", describe(arguments.device), title, ABOUT, rows))
 
 
 if __name__ == "__main__":
