@@ -16,9 +16,9 @@ from segnet.analysis.latency import measure_latencies
 from segnet.layers import max_pool, max_unpool
 
 ABOUT = """\
-Pooling, unpooling and the backward pass of both at 4x64x96x128, timed in turns. **Indices** are the pool indices,
-**kept** is all that autograd keeps of the two for the backward pass, in bytes; the ratio says how many times as long torch's
-operators take. Both results have the same bits, or the benchmark stops.
+Pooling, unpooling and the backward pass of both at 4x64x96x128, timed in turns. **Indices** are the pool indices and
+**kept** is all that autograd keeps of the two for the backward pass, in bytes; the ratio says how many times as long
+torch's operators take. Both results have the same bits, or the benchmark stops.
 """
 SHAPE = (4, 64, 96, 128)
 DTYPES = {name: getattr(torch, name) for name in ("float32", "bfloat16")}
