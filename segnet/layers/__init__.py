@@ -16,7 +16,7 @@ from segnet.layers.fusion import (
     fusion_weights,
 )
 from segnet.layers.learned_upsamplers import Carafe, DySample, PixelShuffle
-from segnet.layers.pooling import MaxPool, StridedConvolution, max_unpool
+from segnet.layers.pooling import MaxPool, StridedConvolution, flat_pool_indices, max_pool, max_unpool
 from segnet.layers.upsamplers import (
     BedOfNails,
     Bicubic,
@@ -50,6 +50,8 @@ __all__ = [
     "SumFusion",
     "TransposedConvolution",
     "Upsampler",
+    "flat_pool_indices",
     "fusion_weights",
+    "max_pool",
     "max_unpool",
 ]
