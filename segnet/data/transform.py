@@ -112,38 +112,58 @@ def smooth(images: Tensor, minification: Tensor, radius: int) -> Tensor:
         ``(N, C, H', W')`` float32, the sides padded at the end to powers of two, as :func:`sample_bilinear` needs.
     """
     count, channels, *sides = images.shape
-    padded = images.new_zeros((count, channels, *(1 << (side - 1).bit_length() for side in sides)), dtype=torch.float32)
+    padded = images.new_empty((count, channels, *(1 << (side - 1).bit_length() for side in sides)), dtype=torch.float32)
+    # Interpolation at the last row and column multiplies the next ones by zero, which must not meet a NaN.
+    padded[:, :, sides[0] : sides[0] + 1] = 0
+    padded[..., sides[1] : sides[1] + 1] = 0
     result = padded[..., : sides[0], : sides[1]]
     if radius == 0:
         result.copy_(images)
         return padded
     weights = triangle_weights(minification, radius)
-    values = F.pad(images.float(), [radius] * 4, mode="replicate")
-    for axis, taps in ((2, weights[:, 0]), (3, weights[:, 1])):
-        length = sides[axis - 2]
-        taps = taps[:, :, None, None, None].unbind(1)
-        target = result if axis == 3 else None
-        total = torch.mul(values.narrow(axis, radius, length), taps[0], out=target)
-        for step in range(1, radius + 1):
-            pair = values.narrow(axis, radius - step, length) + values.narrow(axis, radius + step, length)
-            total.add_(pair.mul_(taps[step]))
-        values = total
+    rows = _smooth_axis(images.float(), weights[:, 0], axis=2)
+    _smooth_axis(rows, weights[:, 1], axis=3, out=result)
     return padded
+
+
+def _smooth_axis(values: Tensor, weights: Tensor, axis: int, out: Tensor | None = None) -> Tensor:
+    """Sum ``(N, C, H, W)`` along an axis with weights ``(N, radius + 1)`` by distance; borders are repeated."""
+    length = values.shape[axis]
+    first, last = values.narrow(axis, 0, 1), values.narrow(axis, length - 1, 1)
+    weights = weights[:, :, None, None, None]
+    total = torch.mul(values, weights[:, 0], out=out)
+    for distance in range(1, weights.shape[1]):
+        weight, edge = weights[:, distance], min(distance, length)
+        inner = length - edge
+        _add_scaled(total.narrow(axis, edge, inner), values.narrow(axis, 0, inner), weight)
+        _add_scaled(total.narrow(axis, 0, inner), values.narrow(axis, edge, inner), weight)
+        _add_scaled(total.narrow(axis, 0, edge), first, weight)
+        _add_scaled(total.narrow(axis, inner, edge), last, weight)
+    return total
+
+
+def _add_scaled(total: Tensor, values: Tensor, weight: Tensor) -> None:
+    if weight.device.type == "cpu" and len(weight) == 1:
+        total.add_(values, alpha=weight.item())  # torch has no fast kernel for the other with one weight
+    else:
+        total.addcmul_(values, weight)
 
 
 def triangle_weights(minification: Tensor, radius: int) -> Tensor:
     """Weights ``(..., radius + 1)`` of the taps at distance 0, 1, ... for minifications ``(...)``.
 
     Between whole numbers f < m < f + 1 the triangles of half-width f and f + 1 are mixed so that the variance is
-    ``(m ** 2 - 1) / 6``; bilinear interpolation adds the other 1/6. 1 or less gives the identity.
+    ``(m ** 2 - 1) / 6``; bilinear interpolation adds the other 1/6. 1 or less gives the identity. They are rounded to
+    whole 1/256, and sum to 1: so what is smoothed along both axes is exact in float32, in whatever order it is summed.
     """
     m = minification.clamp(min=1)[..., None]
     lower = m.floor()
     upper = lower + 1
     share = (m * m - lower * lower) / (upper * upper - lower * lower)
-    distance = torch.arange(radius + 1, device=m.device)
+    distance = torch.arange(1, radius + 1, device=m.device)
     low, high = ((half - distance).clamp(min=0) / (half * half) for half in (lower, upper))
-    return (1 - share) * low + share * high
+    sides = (((1 - share) * low + share * high) * 256).round() / 256
+    return torch.cat([1 - 2 * sides.sum(-1, keepdim=True), sides], dim=-1)
 
 
 def sample_bilinear(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
