@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import inspect
+import io
 import json
 import logging
 import mmap
@@ -139,10 +140,10 @@ class CachedDataset:
     def _key(self) -> str | None:
         """Hash all that decides what the samples are; None where that cannot be said."""
         try:
-            state = pickle.dumps(self.dataset, protocol=4)
+            state = _dump(self.dataset)
             classes = [kind for kind in type(self.dataset).__mro__ if kind.__module__ not in ("builtins", "typing")]
             code = [Path(inspect.getfile(part)).read_bytes() for part in (*classes, images)]
-        except (pickle.PicklingError, AttributeError, TypeError, OSError):
+        except (pickle.PicklingError, AttributeError, TypeError, ValueError, RecursionError, OSError):
             return None
         stamps = [self._stamp(path) for path in self._files()]
         digest = hashlib.blake2b(digest_size=32)
@@ -261,6 +262,15 @@ def decode_once(
     if budget <= 0 or not hasattr(dataset, "files") or not len(dataset.ids):
         return dataset
     return CachedDataset(dataset, split, budget, folder)
+
+
+def _dump(values: object) -> bytes:
+    """Pickle by value: without memory of which equal parts are one object, so that a copy gives the same bytes."""
+    stream = io.BytesIO()
+    pickler = pickle.Pickler(stream, protocol=4)
+    pickler.fast = True
+    pickler.dump(values)
+    return stream.getvalue()
 
 
 def _read_index(mapped: Sequence[int]) -> dict[str, Any] | None:
