@@ -53,9 +53,10 @@ class TrainingBatch:
     def __len__(self) -> int:
         return len(self.image)
 
-    def to(self, device: torch.device, **kwargs: object) -> "TrainingBatch":
+    def to(self, device: torch.device | str) -> "TrainingBatch":
         """Copy the tensors to a device, without waiting where they are pinned."""
-        return self._each(lambda tensor: tensor.to(device, non_blocking=True))
+        pinned = torch.device(device).type == "cuda"
+        return self._each(lambda tensor: tensor.to(device, non_blocking=pinned))
 
     def pin_memory(self) -> "TrainingBatch":
         """Copy the tensors to page-locked memory; torch's loader calls this."""

@@ -174,4 +174,4 @@ def sample_bilinear(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
     height, width = images.shape[-2:]
     coordinates = torch.broadcast_tensors((2 * x + 1) / width - 1, (2 * y + 1) / height - 1)
     grid = torch.stack(coordinates, dim=-1)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", align_corners=False)
