@@ -1,41 +1,56 @@
-"""When an exact cheaper form is used: rules that were measured, with ``scripts/benchmarks``.
+"""When an exact cheaper form is used: rules that were measured, with ``scripts/benchmarks/rules.py``.
 
 An exact form that multiplies less can still be slower: its kernel has to be put together, and its operator may be one
 that the device does not do well. Nothing here changes a result by more than rounding.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import torch
 from torch import Tensor
 
 _listener: Callable[[str], None] | None = None
 
-LEAST_PIXELS_NEAREST = 1024
-"""Pixels (of the whole batch) from which the stamp of nearest neighbour costs less than it saves."""
+LEAST_PIXELS_NEAREST: float = 1024
+"""Pixels (of the whole batch, before upsampling) from which nearest neighbour and a dense or grouped convolution pay as
+one transposed convolution. On a CPU in fp32: 0.5 to 1 times as fast at 320 pixels and fewer, 1.3 to 2.2 at 1,280."""
+
+LEAST_PIXELS_NEAREST_DEPTHWISE: float = math.inf
+"""The same for a depthwise convolution: never. It multiplies less, but transposed it is an operator that nobody has made
+fast."""
+
+LEAST_DILATION_FP32 = 16
+"""Dilation from which a depthwise convolution pays by phases in fp32 on a CPU: torch's own is slow from there on. Below,
+moving the pixels costs what it gains."""
 
 
 def nearest_pays(features: Tensor, weight: Tensor) -> bool:
     """Say whether nearest neighbour and a convolution pay as one transposed convolution."""
-    return _pixels(features) >= LEAST_PIXELS_NEAREST
-
-
-def nails_pay(features: Tensor, weight: Tensor) -> bool:
-    """Say whether a bed of nails and a convolution pay as one transposed convolution."""
-    return True
+    pixels = features.shape[0] * features.shape[2] * features.shape[3]
+    return pixels >= (LEAST_PIXELS_NEAREST_DEPTHWISE if weight.shape[1] == 1 else LEAST_PIXELS_NEAREST)
 
 
 def phases_pay(features: Tensor, taps: int, dilation: int) -> bool:
-    """Say whether a dilated depthwise convolution pays by phases, d x d of them (space to batch)."""
+    """Say whether a dilated depthwise convolution pays by phases, d x d of them (space to batch).
+
+    On a CPU in bf16 or fp16 at any dilation, where torch's own is 10 times slower than an undilated one; in fp32 from
+    a dilation on; not where the phases would be mostly padding. Elsewhere it was not measured.
+    """
     if dilation == 1 or taps == 1 or features.device.type != "cpu":
         return False
     height, width = features.shape[-2:]
     filled = (height + -height % dilation) * (width + -width % dilation)
-    return filled <= 1.5 * height * width
+    is_slow = _is_low_precision(features) or dilation >= LEAST_DILATION_FP32
+    return is_slow and filled <= 1.5 * height * width
 
 
-def _pixels(features: Tensor) -> int:
-    return features.shape[0] * features.shape[2] * features.shape[3]
+def _is_low_precision(features: Tensor) -> bool:
+    """Say whether a convolution of these features runs in 16 bits, autocast included."""
+    if torch.is_autocast_enabled(features.device.type) and features.dtype == torch.float32:
+        return True
+    return features.dtype in (torch.bfloat16, torch.float16)
 
 
 def note(form: str) -> None:

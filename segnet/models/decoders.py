@@ -6,8 +6,9 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from segnet.errors import UserError
-from segnet.layers import ConvBlock, ConvNormAct, RegularConvolution, Upsampler
+from segnet.layers import ConvBlock, ConvNormAct, RegularConvolution
 from segnet.layers.deferred import Enlarged, Map, Stacked, compute, is_current, is_watched, takes_deferred
+from segnet.layers.upsamplers import knows_its_exact_forms
 from segnet.models.encoders import EncoderOutput
 
 
@@ -104,12 +105,7 @@ class DecoderStage(nn.Module):
     def _takes_deferred(self) -> bool:
         """Whether all that meet a deferred map know it, and nobody watches them; else the plain form runs."""
         upsampler, skip, block = self.upsampler, self.skip, self.block
-        knows = isinstance(upsampler, Upsampler) and all(
-            is_current(upsampler, exact, plain)
-            for exact in ("kernel_before", "upsample_and_convolve")
-            for plain in ("upsample", "forward")
-        )
-        if not knows or is_watched(upsampler, block):
+        if not knows_its_exact_forms(upsampler) or is_watched(upsampler, block):
             return False
         if skip is not None and (not is_current(skip, "stacked", "forward") or is_watched(skip)):
             return False
