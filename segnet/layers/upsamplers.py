@@ -126,7 +126,7 @@ class Upsampler(nn.Module):
 
 
 def knows_its_exact_forms(upsampler: nn.Module) -> bool:
-    """Say whether an upsampler's exact forms are those of its ``upsample``: a subclass may have changed that one alone."""
+    """Say whether an upsampler's exact forms are those of its ``upsample``; a subclass may have changed that alone."""
     return isinstance(upsampler, Upsampler) and all(
         getattr(type(upsampler), exact) is getattr(Upsampler, exact) or is_current(upsampler, exact, plain)
         for exact in ("kernel_before", "upsample_and_convolve")

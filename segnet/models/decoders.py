@@ -96,7 +96,8 @@ class DecoderStage(nn.Module):
         if self.exact_rewrites and self._takes_deferred():
             enlarged = Enlarged(projected, self.upsampler, output_size, pool_indices)
             stacked = None if self.skip is None else self.skip.stacked(encoded)
-            return self.block(enlarged if stacked is None else Stacked([enlarged, stacked]))
+            result = self.block(enlarged if stacked is None else Stacked([enlarged, stacked]))
+            return compute(result) if is_watched(self) else result
         upsampled = self.upsampler(compute(projected), output_size, pool_indices)
         if self.skip is not None:
             upsampled = self.skip(upsampled, encoded)
