@@ -1,0 +1,156 @@
+"""Write docs/performance.md from the records in docs/performance.
+
+    python scripts/benchmarks/page.py
+
+Every benchmark writes a record for each device, see record.py. What has no record is shown as not measured yet.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from record import DEVICES, PAGES, record_path
+
+DEVICE_TITLES = {"cpu": "CPU", "cuda": "GPU (CUDA)"}
+
+
+class Benchmark(NamedTuple):
+    """One section of the page: its record's name, its script's, and its heading while there is no record."""
+
+    name: str
+    script: str
+    title: str
+
+
+BENCHMARKS = (
+    Benchmark("against_smp", "against_smp.py", "Training against segmentation_models.pytorch"),
+    Benchmark("operators", "operators.py", "Operators: plain form against exact form"),
+    Benchmark("networks", "networks.py", "Networks: plain form against exact form"),
+    Benchmark("pooling", "pooling.py", "Max-pool and max-unpool with compact indices"),
+    Benchmark("input", "input_pipeline.py", "Input pipeline"),
+    Benchmark("growth", "growth.py", "How cost grows"),
+    Benchmark("startup", "startup.py", "Start-up"),
+)
+
+INTRODUCTION = """\
+# Performance
+
+Written by `scripts/benchmarks/page.py`; do not edit. All of it is measured and written by one command,
+
+    python scripts/benchmarks/run_all.py --device cpu --out docs/performance      (or --device cuda)
+
+Every table comes from a script of its own in `scripts/benchmarks`, which runs alone too. What holds for all of them:
+
+- What is compared runs **in turns** in one go, so that a machine that slows down meanwhile slows both.
+- A figure is the **median** of its repeats, with the first and third quartile in brackets.
+- A **ratio** is the time of the other form divided by ours (or our images per second divided by theirs): above 1, ours
+  is faster.
+- The function is the same on both sides, and tests or the script itself prove it; where it is not, the text says so.
+- The figures hold for the device and the releases that stand above them, and for no others.
+"""
+
+
+def read_records(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """Read the records by benchmark and device; those that no section names come too."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        name, _, device = path.stem.rpartition("-")
+        if device in DEVICES:
+            found[name, device] = json.loads(path.read_text())
+    return found
+
+
+def render(records: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
+    """Write the page."""
+    named = [benchmark.name for benchmark in BENCHMARKS]
+    others = [Benchmark(name, f"{name}.py", name) for name, _ in records if name not in named]
+    sections = (
+        render_section(benchmark, {device: records.get((benchmark.name, device)) for device in DEVICES})
+        for benchmark in (*BENCHMARKS, *dict.fromkeys(others))
+    )
+    return "\n".join([INTRODUCTION, *sections])
+
+
+def render_section(benchmark: Benchmark, records: Mapping[str, Mapping[str, Any] | None]) -> str:
+    """Write one section: what was measured once, then each device's tables."""
+    present = [record for record in records.values() if record is not None]
+    title = present[0]["title"] if present else benchmark.title
+    parts = [f"## {title}\n"]
+    abouts = list(dict.fromkeys(record["about"].strip() for record in present))
+    if len(abouts) == 1:
+        parts.append(f"{abouts[0]}\n")
+    for device, record in records.items():
+        parts.append(f"### {title}: {DEVICE_TITLES[device]}\n")
+        if record is None:
+            parts.append(f"Not measured yet: `python scripts/benchmarks/{benchmark.script} --device {device}`.\n")
+            continue
+        if len(abouts) > 1:
+            parts.append(f"{record['about'].strip()}\n")
+        parts += [f"{render_device(record)}\n", *render_tables(record["rows"])]
+    return "\n".join(parts)
+
+
+def render_device(record: Mapping[str, Any]) -> str:
+    """Say on what, with what, when and how."""
+    facts = dict(record["device"])
+    name = facts.pop("device_name", facts.get("device"))
+    facts.pop("device", None)
+    shown = ", ".join(f"{key} {value}" for key, value in facts.items())
+    return f"{name}; {shown}; {record['date']}; `{record['command']}`."
+
+
+def render_tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Write one table for each value of the key ``table``, with the columns that its rows have."""
+    parts = []
+    for table in dict.fromkeys(row.get("table") for row in rows):
+        members = [row for row in rows if row.get("table") == table]
+        columns = [key for key in dict.fromkeys(key for row in members for key in row) if key != "table"]
+        if table is not None:
+            parts.append(f"**{table}**\n")
+        lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
+        lines += [f"| {' | '.join(show(row.get(column)) for column in columns)} |" for row in members]
+        parts.append("\n".join(lines) + "\n")
+    return parts
+
+
+def show(value: Any) -> str:
+    """Write one value; None is a gap."""
+    if value is None:
+        return "-"
+    if isinstance(value, Mapping):
+        if not {"median", "low", "high"} <= set(value):
+            return ", ".join(f"{key} {show(entry)}" for key, entry in value.items())
+        return f"{show(value['median'])} ({show(value['low'])} to {show(value['high'])})"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return str(value).replace("|", "\\|")
+
+
+def write_page(folder: Path, page: Path) -> None:
+    """Render the records of ``folder`` to ``page``."""
+    page.write_text(render(read_records(folder)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=Path, default=PAGES, help="folder of the JSON files (default: %(default)s)")
+    parser.add_argument("--page", type=Path, default=PAGES.with_suffix(".md"), help="(default: %(default)s)")
+    arguments = parser.parse_args()
+    write_page(arguments.records, arguments.page)
+    missing = [
+        f"{benchmark.name} on {device}"
+        for benchmark in BENCHMARKS
+        for device in DEVICES
+        if not record_path(arguments.records, benchmark.name, device).is_file()
+    ]
+    print(f"wrote {arguments.page}; not measured yet: {', '.join(missing) or 'nothing'}")
+
+
+if __name__ == "__main__":
+    main()
