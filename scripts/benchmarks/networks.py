@@ -10,16 +10,20 @@ Writes docs/performance/networks-DEVICE.json.
 
 import argparse
 import copy
-from pathlib import Path
 
 import torch
-from results import Timing, update_rows
+from record import check_device, parser
+from results import Record, time_pair
 
 import segnet
 from segnet.analysis import random_images, stage_costs
 from segnet.analysis.profile import precision_context, training_workload
 from segnet.layers import use_exact_rewrites
 
+ABOUT = """\
+A training step (forward, cross-entropy, backward; no optimiser) of networks with 11 classes, `data=camvid`. MACs are
+those of one forward pass, the memory is what is kept for the backward pass.
+"""
 NETWORKS = {
     "encoder_decoder, bilinear": ["upsampler=bilinear"],
     "encoder_decoder, nearest": ["upsampler=nearest"],
@@ -36,32 +40,25 @@ NETWORKS = {
 
 def main() -> None:
     """Time the chosen networks and write them beside the others."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--precision", choices=("32-true", "bf16-mixed"), default="32-true")
-    parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--size", type=int, nargs=2, default=(180, 240), metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--contiguous", action="store_true", help="instead of channels_last")
-    parser.add_argument("--only", default="", help="a part of the names to time")
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--output", type=Path, help="default: docs/performance/networks-DEVICE.json")
-    options = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--precision", choices=("32-true", "bf16-mixed"), default="32-true")
+    arguments.add_argument("--batch", type=int, default=2)
+    arguments.add_argument("--size", type=int, nargs=2, default=(180, 240), metavar=("HEIGHT", "WIDTH"))
+    arguments.add_argument("--contiguous", action="store_true", help="instead of channels_last")
+    arguments.add_argument("--only", default="", help="a part of the names to time")
+    arguments.add_argument("--repeats", type=int, default=5)
+    options = arguments.parse_args()
+    check_device(arguments, options.device)
     layout = torch.contiguous_format if options.contiguous else torch.channels_last
     images = random_images(options.batch, 3, options.size).to(options.device, memory_format=layout)
-    setting = {
-        "precision": options.precision,
-        "layout": "contiguous" if options.contiguous else "channels_last",
-        "images": f"{options.batch}x{options.size[0]}x{options.size[1]}",
-    }
-    rows = []
+    shape = f"{options.batch}x{options.size[0]}x{options.size[1]}"
+    table = f"{options.precision}, {'contiguous' if options.contiguous else 'channels_last'}, images {shape}"
+    title = "Networks: plain form against exact form"
+    record = Record(options.out, "networks", options.device, title, ABOUT, ("table", "network"))
     for name, overrides in NETWORKS.items():
         if options.only in name:
             exact = segnet.build_network(["data=camvid", *overrides]).to(options.device, memory_format=layout)
-            rows.append({"network": name} | setting | measure(exact, images, options))
-            print(rows[-1], flush=True)
-    path = options.output or Path(__file__).parents[2] / f"docs/performance/networks-{options.device}.json"
-    title = "Training step of whole networks: plain form against exact forms"
-    update_rows(path, title, options.device, rows, keys=("network", *setting))
+            record.add({"table": table, "network": name} | measure(exact, images, options))
 
 
 def measure(exact: torch.nn.Module, images: torch.Tensor, options: argparse.Namespace) -> dict[str, object]:
@@ -72,11 +69,11 @@ def measure(exact: torch.nn.Module, images: torch.Tensor, options: argparse.Name
     with precision_context(options.precision, images.device.type):
         for name, network in (("plain", plain), ("exact", exact)):
             costs = stage_costs(network, images)
-            row[f"{name}_macs"] = sum(cost.macs for cost in costs)
-            row[f"{name}_activation_bytes"] = sum(cost.activation_bytes for cost in costs)
+            row[f"{name}, GMACs"] = sum(cost.macs for cost in costs) / 1e9
+            row[f"{name}, MiB kept"] = sum(cost.activation_bytes for cost in costs) / 2**20
             forms = [f"{cost.name}: {form}" for cost in costs for form in cost.forms]
     workloads = [training_workload(network, images, options.precision) for network in (plain, exact)]
-    return row | Timing(*workloads, options.device, options.repeats, "; ".join(forms)).row
+    return row | time_pair(*workloads, options.device, options.repeats, "; ".join(forms))
 
 
 if __name__ == "__main__":

@@ -6,22 +6,27 @@
 
 Forward and backward, 64 channels to 64. The features that go into an upsampler measure 4x64x96x128, so that the
 convolution behind it works on 192x256; the atrous depthwise convolution works on 4x64x96x128. bf16 is autocast. Each
-pair is timed in turns. Writes docs/performance/operators-DEVICE.json.
+pair is timed in turns. Writes docs/performance/operators-DEVICE.json, row by row.
 """
 
-import argparse
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import torch
-from results import Timing, update_rows
+from record import check_device, parser
+from results import Record, time_pair
 from torch import Tensor, nn
 
 from segnet import layers
 from segnet.layers.deferred import Enlarged, Map, Stacked
 from segnet.layers.rewrite_rules import listen
 
+ABOUT = """\
+Forward and backward, 64 channels to 64. The features that go into an upsampler measure 4x64x96x128, so that the
+convolution behind it works on 192x256; the atrous depthwise convolution works on 4x64x96x128. bf16 is autocast; a
+processor without bf16 units emulates it. "As it is": nothing is rewritten, by the rules of
+`segnet/layers/rewrite_rules.py` or because there is no exact form.
+"""
 BATCH, CHANNELS, SIZE = 4, 64, (96, 128)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -114,27 +119,23 @@ def cases() -> dict[str, Callable[..., Pair]]:
 
 def main() -> None:
     """Time the chosen cells and write them beside the others."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES))
-    parser.add_argument("--layouts", nargs="+", choices=LAYOUTS, default=list(LAYOUTS))
-    parser.add_argument("--only", default="", help="a part of the names to time")
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--output", type=Path, help="default: docs/performance/operators-DEVICE.json")
-    options = parser.parse_args()
-    rows = []
+    arguments = parser(__doc__)
+    arguments.add_argument("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES))
+    arguments.add_argument("--layouts", nargs="+", choices=LAYOUTS, default=list(reversed(LAYOUTS)))
+    arguments.add_argument("--only", default="", help="a part of the names to time")
+    arguments.add_argument("--repeats", type=int, default=5)
+    options = arguments.parse_args()
+    check_device(arguments, options.device)
+    title = "Operators: plain form against exact form"
+    record = Record(options.out, "operators", options.device, title, ABOUT, ("table", "operator"))
     for dtype in options.dtypes:
         for layout in options.layouts:
             make = partial(draw, device=options.device, dtype=DTYPES[dtype], layout=LAYOUTS[layout])
             for name, build in cases().items():
                 if options.only in name:
                     plain, exact = build(make=make, device=options.device)
-                    timing = Timing(plain, exact, options.device, options.repeats, form_of(exact))
-                    rows.append({"operator": name, "dtype": dtype, "layout": layout} | timing.row)
-                    print(rows[-1], flush=True)
-    path = options.output or Path(__file__).parents[2] / f"docs/performance/operators-{options.device}.json"
-    title = "Upsampler and convolution, and atrous depthwise convolution: plain form against exact form"
-    update_rows(path, title, options.device, rows, keys=("operator", "dtype", "layout"))
+                    cells = time_pair(plain, exact, options.device, options.repeats, form_of(exact))
+                    record.add({"table": f"{dtype}, {layout}", "operator": name} | cells)
 
 
 def draw(

@@ -1,52 +1,60 @@
-"""What the benchmarks of exact forms share: a timed pair, and the JSON file that holds the rows."""
+"""What the benchmarks of exact forms share: a pair timed in turns, and a record that grows row by row."""
 
-import datetime
 import json
-import shlex
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from record import describe, record_path, write_record
 
-from segnet.analysis.latency import describe_device, measure_latencies
+from segnet.analysis.latency import Latency, measure_latencies
 
 
-class Timing:
-    """Times of a plain and an exact workload, taken in turns.
+def time_pair(
+    plain: Callable[[], object], exact: Callable[[], object], device: str, repeats: int, form: str
+) -> dict[str, Any]:
+    """Time a plain and an exact workload in turns; only the plain one where nothing was rewritten (no ``form``).
 
-    Where nothing was rewritten (``form`` is empty) only the plain one is timed.
+    Returns:
+        Cells of a row: form, milliseconds of both, and how many times faster the exact form is.
+    """
+    workloads = {"plain": plain, "exact": exact} if form else {"plain": plain}
+    latencies = measure_latencies(workloads, torch.device(device), repeats, warmup=1)
+    exact_ms = _cell(latencies["exact"]) if form else None
+    ratio = latencies["plain"].median / latencies["exact"].median if form else None
+    return {"form": form or "as it is", "plain, ms": _cell(latencies["plain"]), "exact, ms": exact_ms, "ratio": ratio}
 
-    Attributes:
-        row: medians and quartiles in milliseconds, and how many times faster the exact form is.
+
+def _cell(latency: Latency) -> dict[str, float]:
+    return {"median": latency.median, "low": latency.low, "high": latency.high, "repeats": latency.repeats}
+
+
+class Record:
+    """A benchmark's file, written anew with each row; rows with other keys stay if the same device measured them.
+
+    Args:
+        out: folder of the files.
+        name: of the benchmark.
+        device: "cpu" or "cuda".
+        title: heading on the page.
+        about: what was measured and how, Markdown.
+        keys: columns that tell one row from another.
     """
 
-    def __init__(
-        self, plain: Callable[[], object], exact: Callable[[], object], device: str, repeats: int, form: str
-    ) -> None:
-        workloads = {"plain": plain, "exact": exact} if form else {"plain": plain}
-        latencies = measure_latencies(workloads, torch.device(device), repeats, warmup=2)
-        self.row: dict[str, Any] = {"form": form, "repeats": repeats}
-        for name, latency in latencies.items():
-            times = {"median": latency.median, "low": latency.low, "high": latency.high}
-            self.row[f"{name}_ms"] = {key: round(value, 3) for key, value in times.items()}
-        self.row["ratio"] = round(latencies["plain"].median / latencies["exact"].median, 3) if form else None
+    def __init__(self, out: Path, name: str, device: str, title: str, about: str, keys: Sequence[str]) -> None:
+        self.out, self.name, self.title, self.about, self.keys = out, name, title, about, tuple(keys)
+        self.device = describe(device)
+        path = record_path(out, name, device)
+        before = json.loads(path.read_text()) if path.is_file() else {}
+        rows = before.get("rows", []) if before.get("device") == self.device else []
+        self.rows = {self._key(row): row for row in rows}
 
+    def add(self, row: dict[str, Any]) -> None:
+        """Add a row, or put it in the place of the one with the same keys, and write the file."""
+        self.rows[self._key(row)] = row
+        write_record(self.out, self.name, self.device, self.title, self.about, list(self.rows.values()))
+        print(row, flush=True)
 
-def update_rows(path: Path, title: str, device: str, rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> None:
-    """Write the rows; those of the file that have other keys stay, if they were measured on the same device."""
-    described = describe_device(torch.device(device))
-    before = json.loads(path.read_text()) if path.is_file() else {}
-    kept = before.get("rows", []) if before.get("device") == described else []
-    merged = {tuple(row[key] for key in keys): row for row in [*kept, *rows]}
-    content = {
-        "title": title,
-        "device": described,
-        "date": datetime.date.today().isoformat(),
-        "command": shlex.join(["python", *sys.argv]),
-        "rows": list(merged.values()),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1) + "\n")
-    print(f"written: {path}")
+    def _key(self, row: dict[str, Any]) -> tuple[Any, ...]:
+        return tuple(row.get(key) for key in self.keys)

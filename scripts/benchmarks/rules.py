@@ -7,19 +7,22 @@ Nearest neighbour and 3x3 at several channel counts and sizes, and dilated depth
 forward and backward, channels_last unless --contiguous. Writes docs/performance/rules-DEVICE.json.
 """
 
-import argparse
 from functools import partial
-from pathlib import Path
 
 import torch
 from operators import DTYPES, step
-from results import Timing, update_rows
+from record import check_device, parser
+from results import Record, time_pair
 from torch import Tensor
 from torch.nn import functional as F
 
 from segnet.layers import Kernel, Nearest
 from segnet.layers.exact import convolve_by_phases, convolve_nearest
 
+ABOUT = """\
+Forward and backward, whatever the rules say. Nearest neighbour and 3x3: batch x channels x channels out x height x
+width of what is upsampled. Phases of an atrous depthwise 3x3: batch x channels x height x width x dilation.
+"""
 NEAREST = [  # batch, channels in, channels out, height and width of the features
     *((4, 512, 256, *size) for size in [(8, 10), (16, 20), (32, 40)]),
     *((4, 256, 128, *size) for size in [(8, 10), (16, 20), (32, 40)]),
@@ -61,27 +64,23 @@ def draw(*shape: int, dtype: torch.dtype, device: str, layout: torch.memory_form
 
 def main() -> None:
     """Time the chosen cells and write them beside the others."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES))
-    parser.add_argument("--only", choices=("nearest", "phases"))
-    parser.add_argument("--contiguous", action="store_true", help="instead of channels_last")
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--output", type=Path, help="default: docs/performance/rules-DEVICE.json")
-    options = parser.parse_args()
+    arguments = parser(__doc__)
+    arguments.add_argument("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES))
+    arguments.add_argument("--only", choices=("nearest", "phases"))
+    arguments.add_argument("--contiguous", action="store_true", help="instead of channels_last")
+    arguments.add_argument("--repeats", type=int, default=5)
+    options = arguments.parse_args()
+    check_device(arguments, options.device)
     layout = torch.contiguous_format if options.contiguous else torch.channels_last
-    rows = []
+    title = "Where exact forms begin to pay"
+    record = Record(options.out, "rules", options.device, title, ABOUT, ("table", "features"))
     for form, build, shapes in (("nearest", nearest_pair, NEAREST), ("phases", phases_pair, PHASES)):
         for dtype in options.dtypes if options.only in (None, form) else []:
             for shape in shapes:
                 plain, exact = build(shape, DTYPES[dtype], options.device, layout)
-                setting = {"dtype": dtype, "layout": "contiguous" if options.contiguous else "channels_last"}
-                timing = Timing(plain, exact, options.device, options.repeats, form)
-                rows.append({"shape": "x".join(map(str, shape))} | setting | timing.row)
-                print(rows[-1], flush=True)
-    path = options.output or Path(__file__).parents[2] / f"docs/performance/rules-{options.device}.json"
-    title = "Where exact forms begin to pay: batch x channels (x outputs) x height x width (x dilation) of the features"
-    update_rows(path, title, options.device, rows, keys=("form", "shape", "dtype", "layout"))
+                cells = time_pair(plain, exact, options.device, options.repeats, form)
+                table = f"{form}, {dtype}, {'contiguous' if options.contiguous else 'channels_last'}"
+                record.add({"table": table, "features": "x".join(map(str, shape))} | cells)
 
 
 if __name__ == "__main__":
