@@ -30,7 +30,7 @@ from segnet.build import (
 )
 from segnet.data import DataModule
 from segnet.errors import UserError
-from segnet.run_folder import CONFIG, LAST_CHECKPOINT, METRICS, PREDICTIONS, write_json, write_whole
+from segnet.run_folder import CONFIG, LAST_CHECKPOINT, METRICS, write_json, write_whole
 from segnet.tasks import Task
 from segnet.training.callbacks import History
 from segnet.training.module import TrainingModule
@@ -141,7 +141,7 @@ def _train(config: DictConfig, run_dir: Path, resume: bool, started: float) -> d
     # As anyone would load it later, so that segnet-evaluate repeats these scores to the last digit.
     network = load(run_dir).to(trainer.strategy.root_device)
     facts = _facts(trainer, network, task.input_shape(_image_shape(data)), started)
-    return facts | task.final_scores(network, data, run_dir / PREDICTIONS)
+    return facts | task.final_scores(network, data, run_dir)
 
 
 def _warn_of_rates(network: nn.Module, data: DataModule, task: Task) -> None:
