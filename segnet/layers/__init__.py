@@ -4,10 +4,13 @@ from segnet.layers.convolution import (
     BatchNorm,
     ConvBlock,
     ConvNormAct,
+    DepthwiseConvolution,
     FlippedConvolution,
     RegularConvolution,
     SeparableConvolution,
 )
+from segnet.layers.deferred import use_exact_rewrites
+from segnet.layers.exact import Kernel
 from segnet.layers.fusion import (
     AtrousRegularConvolution,
     ConcatFusion,
@@ -37,8 +40,10 @@ __all__ = [
     "ConcatFusion",
     "ConvBlock",
     "ConvNormAct",
+    "DepthwiseConvolution",
     "DySample",
     "FlippedConvolution",
+    "Kernel",
     "LinearFusion",
     "MaxPool",
     "MaxUnpool",
@@ -54,4 +59,5 @@ __all__ = [
     "fusion_weights",
     "max_pool",
     "max_unpool",
+    "use_exact_rewrites",
 ]
