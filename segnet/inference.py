@@ -1,6 +1,6 @@
 """Using a network: predictions and scores, in float32, without Lightning."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -88,6 +88,17 @@ def enlarge_image(network: nn.Module, image: np.ndarray) -> np.ndarray:
     return values[..., 0] if values.shape[-1] == 1 else values
 
 
+def predict_batches(network: nn.Module, batches: Iterable[Sample]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield predictions and labels ``(N, H, W)`` of each batch, on the network's device.
+
+    The network is left in evaluation mode.
+    """
+    network.eval()
+    for batch in batches:
+        predictions = predict(network, batch["image"], tuple(batch["label"].shape[-2:]))
+        yield predictions, batch["label"].to(predictions.device)
+
+
 def evaluate(network: nn.Module, batches: Iterable[Sample], num_classes: int, ignore_index: int) -> Tensor:
     """Score a network over a split.
 
@@ -100,10 +111,7 @@ def evaluate(network: nn.Module, batches: Iterable[Sample], num_classes: int, ig
     Returns:
         The confusion matrix ``(K, K)`` int64, on the CPU; see :func:`segnet.metrics.scores`.
     """
-    network.eval()
     confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
-    for batch in batches:
-        predictions = predict(network, batch["image"], tuple(batch["label"].shape[-2:]))
-        labels = batch["label"].to(predictions.device)
+    for predictions, labels in predict_batches(network, batches):
         confusion += confusion_matrix(predictions, labels, num_classes, ignore_index).cpu()
     return confusion

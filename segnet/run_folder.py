@@ -9,7 +9,13 @@ from typing import Any
 
 CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.csv"
 PREDICTIONS, EVALUATION = "predictions.png", "evaluation.json"
+EVALUATION_SCORES = "evaluation.npz"
 BEST_CHECKPOINT, LAST_CHECKPOINT = Path("checkpoints", "best.ckpt"), Path("checkpoints", "last.ckpt")
+
+
+def scores_file(run_dir: Path, split: str) -> Path:
+    """Where a training stores what its best checkpoint scored on each image of a split."""
+    return run_dir / "scores" / f"{split}.npz"
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 """Controlled comparisons: one thing changes, all else is proved to be the same."""
 
 from segnet.ablation.plan import Arm, Plan, Tuning
@@ -12,3 +13,6 @@ def __getattr__(name: str) -> object:
 
         return run_ablation
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+=======
+"""Controlled experiments: one factor varies, all else is the same, and the verdict comes with its uncertainty."""
+>>>>>>> main

@@ -20,7 +20,7 @@ def work(config: DictConfig) -> None:
     task, data = task_from_config(run_config), data_from_config(run_config)
     task.check_split(data, config.split)
     network = load(run_dir, config.checkpoint).to(choose_device(config.device))
-    result = task.evaluate(network, data, config.split, config.checkpoint)
+    result = task.evaluate(network, data, config.split, config.checkpoint, run_dir)
     write_json(run_dir / EVALUATION, {"split": config.split, "checkpoint": config.checkpoint, **result})
     print(f"written: {run_dir / EVALUATION}")
 

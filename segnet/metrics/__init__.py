@@ -1,16 +1,41 @@
-"""The confusion matrix and the scores that come from it; the quality of images."""
+"""The confusion matrix and the scores that come from it, boundary scores, and the quality of images."""
 
-from segnet.metrics.confusion import MIOU_DEFINITION, Scores, confusion_matrix, scores
+from segnet.metrics.boundary import (
+    BOUNDARY_DEFINITION,
+    TRIMAP_WIDTHS,
+    boundary_f1_counts,
+    boundary_iou_counts,
+    trimap_confusions,
+)
+from segnet.metrics.confusion import MIOU_DEFINITION, Scores, confusion_matrix, image_confusions, scores
+from segnet.metrics.counts import class_counts, class_iou, image_f1, mean_f1, mean_iou
 from segnet.metrics.image_quality import IMAGE_QUALITY_DEFINITION, ImageQuality, psnr, quality_sums, ssim
+from segnet.metrics.image_scores import ImageScores, read_scores
+from segnet.metrics.small_objects import SMALL_OBJECT_DEFINITION, small_object_counts
 
 __all__ = [
+    "BOUNDARY_DEFINITION",
     "IMAGE_QUALITY_DEFINITION",
     "MIOU_DEFINITION",
+    "SMALL_OBJECT_DEFINITION",
+    "TRIMAP_WIDTHS",
     "ImageQuality",
+    "ImageScores",
     "Scores",
+    "boundary_f1_counts",
+    "boundary_iou_counts",
+    "class_counts",
+    "class_iou",
     "confusion_matrix",
+    "image_confusions",
+    "image_f1",
+    "mean_f1",
+    "mean_iou",
     "psnr",
     "quality_sums",
+    "read_scores",
     "scores",
+    "small_object_counts",
     "ssim",
+    "trimap_confusions",
 ]

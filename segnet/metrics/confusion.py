@@ -33,6 +33,17 @@ def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int, igno
     return torch.bincount(pairs.flatten(), minlength=num_classes**2 + 1)[:-1].reshape(num_classes, num_classes)
 
 
+def image_confusions(predictions: Tensor, labels: Tensor, num_classes: int, ignore_index: int) -> Tensor:
+    """Count each image of a batch ``(N, H, W)`` for itself: ``(N, K, K)``, see :func:`confusion_matrix`."""
+    images = len(labels)
+    offsets = torch.arange(images, device=labels.device)[:, None, None] * num_classes
+    # Rows of all images below one another; what is ignored goes to one further row.
+    rows = torch.where(labels != ignore_index, labels.long() + offsets, images * num_classes)
+    pairs = (rows * num_classes + predictions.long()).flatten()
+    counts = torch.bincount(pairs, minlength=(images * num_classes + 1) * num_classes)
+    return counts[: images * num_classes**2].reshape(images, num_classes, num_classes)
+
+
 class Scores(NamedTuple):
     """What one confusion matrix says; all in 0..1, NaN for a class that does not occur.
 

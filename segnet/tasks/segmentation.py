@@ -10,12 +10,20 @@ from torch import Tensor, nn
 
 from segnet.data import DataModule
 from segnet.errors import UserError
-from segnet.evaluation import flat_scores, score_confusion, score_lookup
+from segnet.evaluation import flat_scores, score_images, score_lookup
 from segnet.inference import predict_image
-from segnet.metrics import MIOU_DEFINITION, scores
+from segnet.metrics import (
+    BOUNDARY_DEFINITION,
+    MIOU_DEFINITION,
+    SMALL_OBJECT_DEFINITION,
+    ImageScores,
+    Scores,
+    scores,
+)
 from segnet.reporting.panel import save_predictions
 from segnet.reporting.pictures import colourise, overlay
 from segnet.reporting.tables import print_scores
+from segnet.run_folder import EVALUATION_SCORES, PREDICTIONS, scores_file
 
 if TYPE_CHECKING:
     from segnet.training.task import SegmentationTask
@@ -81,27 +89,30 @@ class Segmentation:
             compile_network,
         )
 
-    def final_scores(self, network: nn.Module, data: DataModule, panel: Path) -> dict[str, Any]:
+    def final_scores(self, network: nn.Module, data: DataModule, run_dir: Path) -> dict[str, Any]:
         """Score the network and the colour lookup."""
-        network_scores = {split: scores(score_confusion(network, data, split)) for split in ("val", "test")}
+        images = {split: score_images(network, data, split) for split in ("val", "test")}
+        results = {split: _split_scores(found) for split, found in images.items()}
         lookup_scores = score_lookup(data, "test")
-        save_predictions(panel, network, data, "test")
-        print_scores(data.classes, {"network": network_scores["test"], "colour lookup": lookup_scores}, "test")
+        save_predictions(run_dir / PREDICTIONS, network, data, "test")
+        print_scores(data.classes, {"network": results["test"], "colour lookup": lookup_scores}, "test")
         flat = {f"lookup/test/{name}": value for name, value in flat_scores(lookup_scores, data.classes).items()}
-        for split, result in network_scores.items():
-            flat |= {f"{split}/{name}": value for name, value in flat_scores(result, data.classes).items()}
+        for split, found in images.items():
+            found.write(scores_file(run_dir, split))
+            flat |= _flat(split, results[split], found, data.classes)
         return flat
 
-    def evaluate(self, network: nn.Module, data: DataModule, split: str, name: str) -> dict[str, Any]:
+    def evaluate(self, network: nn.Module, data: DataModule, split: str, name: str, run_dir: Path) -> dict[str, Any]:
         """Score one split."""
-        confusion = score_confusion(network, data, split)
-        result = scores(confusion)
+        images = score_images(network, data, split)
+        result = _split_scores(images)
         print_scores(data.classes, {name: result}, split)
+        images.write(run_dir / EVALUATION_SCORES)
         return {
-            **{f"{split}/{key}": value for key, value in flat_scores(result, data.classes).items()},
-            "definition": MIOU_DEFINITION,
+            **_flat(split, result, images, data.classes),
+            "definition": "; ".join((MIOU_DEFINITION, BOUNDARY_DEFINITION, SMALL_OBJECT_DEFINITION)),
             "classes": data.classes,
-            "confusion": confusion.tolist(),
+            "confusion": images.confusions.sum(0).tolist(),
         }
 
     def pictures(
@@ -111,3 +122,12 @@ class Segmentation:
         classes = predict_image(network, image, data.scale)
         colours = colourise(classes, data.colours)
         return {"index": classes, "colour": colours, "overlay": overlay(image, colours, opacity)}
+
+
+def _split_scores(images: ImageScores) -> Scores:
+    return scores(torch.from_numpy(images.confusions.sum(0)))
+
+
+def _flat(split: str, result: Scores, images: ImageScores, classes: list[str]) -> dict[str, float]:
+    values = flat_scores(result, classes) | images.boundary_scores()
+    return {f"{split}/{name}": value for name, value in values.items()}

@@ -16,6 +16,7 @@ from segnet.inference import enlarge_image
 from segnet.metrics import IMAGE_QUALITY_DEFINITION, ImageQuality
 from segnet.models import SuperResolutionNetwork
 from segnet.reporting.enlargements import print_quality, save_enlargements
+from segnet.run_folder import PREDICTIONS
 
 if TYPE_CHECKING:
     from segnet.training.super_resolution import SuperResolutionTask
@@ -88,14 +89,14 @@ class SuperResolution:
             compile_network,
         )
 
-    def final_scores(self, network: nn.Module, data: DataModule, panel: Path) -> dict[str, Any]:
+    def final_scores(self, network: nn.Module, data: DataModule, run_dir: Path) -> dict[str, Any]:
         """Score the network and bicubic interpolation."""
         results = {split: self._score(network, data, split) for split in ("val", "test")}
-        save_enlargements(panel, network, data, "test", self.factor)
+        save_enlargements(run_dir / PREDICTIONS, network, data, "test", self.factor)
         print_quality(results["test"], "test", self.factor)
         return _flat(results["val"], "val") | _flat(results["test"], "test")
 
-    def evaluate(self, network: nn.Module, data: DataModule, split: str, name: str) -> dict[str, Any]:
+    def evaluate(self, network: nn.Module, data: DataModule, split: str, name: str, run_dir: Path) -> dict[str, Any]:
         """Score the network and bicubic interpolation on one split."""
         result = self._score(network, data, split)
         print_quality({name: result["network"], "bicubic": result["bicubic"]}, split, self.factor)

@@ -68,12 +68,18 @@ class Task(Protocol):
         """Make the Lightning module."""
         ...
 
-    def final_scores(self, network: nn.Module, data: DataModule, panel: Path) -> dict[str, Any]:
-        """Score on the validation and test splits, print the table, draw ``panel``; return keys of ``metrics.json``."""
+    def final_scores(self, network: nn.Module, data: DataModule, run_dir: Path) -> dict[str, Any]:
+        """Score on the validation and test splits and print the table; return keys of ``metrics.json``.
+
+        The run folder gets the panel and, where the task has them, the scores of each image.
+        """
         ...
 
-    def evaluate(self, network: nn.Module, data: DataModule, split: str, name: str) -> dict[str, Any]:
-        """Score on one split and print the table, its column called ``name``; return keys of ``evaluation.json``."""
+    def evaluate(self, network: nn.Module, data: DataModule, split: str, name: str, run_dir: Path) -> dict[str, Any]:
+        """Score on one split and print the table, its column called ``name``; return keys of ``evaluation.json``.
+
+        The folder gets, where the task has them, the scores of each image.
+        """
         ...
 
     def pictures(

@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 from segnet.data.dataset import Sample
 from segnet.inference import as_float, resize_logits
-from segnet.metrics import confusion_matrix, scores
+from segnet.metrics import boundary_f1_counts, confusion_matrix, image_f1, scores
 from segnet.training.module import TrainingModule
+
+BOUNDARY_UNITS = 2**40
 
 
 class SegmentationTask(TrainingModule):
@@ -42,13 +44,15 @@ class SegmentationTask(TrainingModule):
         super().__init__(network, loss, optimizer, scheduler, sample_ids, channels_last, compile_network)
         self.classes, self.ignore_index = classes, ignore_index
         self.confusion: Tensor | None = None
+        self.boundary: Tensor | None = None  # of image_f1, in units of 2^-40: integers add up the same in any order
 
     def batch_loss(self, batch: Sample) -> Tensor:
         """Compare logits with labels."""
         return self.loss(self(as_float(batch["image"])), batch["label"])
 
     def start_scores(self) -> None:
-        """Empty the confusion matrix."""
+        """Empty the confusion matrix and the sums of boundary F1."""
+        self.boundary = torch.zeros(2, dtype=torch.int64, device=self.device)
         self.confusion = torch.zeros(len(self.classes), len(self.classes), dtype=torch.int64, device=self.device)
 
     def validation_step(self, batch: Sample, batch_index: int) -> None:
@@ -57,13 +61,18 @@ class SegmentationTask(TrainingModule):
         logits = resize_logits(self(as_float(batch["image"])), labels.shape[-2:])
         loss = self.loss(logits, labels)
         self.log("val/loss", loss, on_epoch=True, batch_size=len(labels), sync_dist=True)
-        self.confusion += confusion_matrix(logits.argmax(1), labels, len(self.classes), self.ignore_index)
+        predictions, facts = logits.argmax(1), (len(self.classes), self.ignore_index)
+        self.confusion += confusion_matrix(predictions, labels, *facts)
+        images = image_f1(boundary_f1_counts(predictions, labels, *facts).cpu().numpy())
+        self.boundary += torch.from_numpy(images * BOUNDARY_UNITS).round().long().sum((0, 2)).to(self.device)
 
     def finish_scores(self) -> dict[str, Any]:
-        """Score the confusion matrix."""
+        """Score the confusion matrix, and take the mean of boundary F1."""
         result = scores(self.sum_over_processes(self.confusion))
+        boundary = self.sum_over_processes(self.boundary).double()
         return {
             "miou": result.miou,
             "pixel_accuracy": result.pixel_accuracy,
+            "boundary_f1": (boundary[0] / boundary[1]).item(),
             **{f"iou/{name}": value for name, value in zip(self.classes, result.iou, strict=True)},
         }

@@ -123,6 +123,7 @@ def test_several_devices_a_run_are_refused(tiny_plan, tmp_path):
         run_ablation(tiny_plan("trainer.devices=2"), tmp_path)
 
 
+@pytest.mark.slow
 def test_matched_arms_are_a_second_comparison_that_reuses_the_costliest_arm(tiny_plan, tmp_path, watched):
     plan = tiny_plan("encoder.widths=[8,16]", match="params", factors={"upsampler": ["nearest", "transposed_conv"]})
     record = run_ablation(plan, tmp_path)

@@ -10,6 +10,7 @@ from PIL import Image
 from segnet.build import load_config
 from segnet.cli import evaluate, predict, train
 from segnet.cli.entry import sweep_folder
+from segnet.metrics import read_scores
 
 TINY = [
     "data=shapes",
@@ -69,6 +70,9 @@ def test_train_evaluate_and_predict_in_a_row(call, run_dir, tmp_path):
     evaluation = json.loads((run_dir / "evaluation.json").read_text())
     assert evaluation["test/miou"] == metrics["test/miou"]
     assert np.array(evaluation["confusion"]).sum() == 4 * 16 * 24
+    assert evaluation["test/boundary_f1"] == metrics["test/boundary_f1"]
+    again, stored = read_scores(run_dir / "evaluation.npz"), read_scores(run_dir / "scores" / "test.npz")
+    assert np.array_equal(again.confusions, stored.confusions)
     assert call(evaluate, f"run={run_dir}", "split=val", "checkpoint=last")[0] == 0
 
     photos = tmp_path / "photos"

@@ -47,6 +47,7 @@ def test_two_processes_make_one_run_folder_and_count_each_sample_once(tmp_path):
     # metrics.json is scored by one process, history.csv by both: 7 images shared by 2 processes count once each.
     best = max(rows, key=lambda row: float(row["val/miou"]))
     assert float(best["val/miou"]) == pytest.approx(metrics["val/miou"], abs=1e-6)
+    assert float(best["val/boundary_f1"]) == pytest.approx(metrics["val/boundary_f1"], abs=1e-6)
     for name in ("background", "pole", "disc", "polygon"):
         assert float(best[f"val/iou/{name}"]) == pytest.approx(metrics[f"val/iou/{name}"], abs=1e-6)
     torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)

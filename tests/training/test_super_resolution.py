@@ -84,7 +84,9 @@ def test_evaluating_again_gives_the_same_score_to_the_last_digit(run):
     run_dir, metrics = run
     config = load_config(run_dir)
     for split in ("val", "test"):
-        again = task_from_config(config).evaluate(segnet.load(run_dir), data_from_config(config), split, "best")
+        again = task_from_config(config).evaluate(
+            segnet.load(run_dir), data_from_config(config), split, "best", run_dir
+        )
         assert {name: value for name, value in again.items() if name in SCORES} == {
             name: metrics[name] for name in SCORES if f"{split}/" in name
         }

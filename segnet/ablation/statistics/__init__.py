@@ -1,0 +1,49 @@
+"""From the per-image scores of runs to a verdict on each pair of arms; numpy and scipy only.
+
+Definitions, formulas and sources: ``docs/statistics.md``.
+"""
+
+from segnet.ablation.statistics.bootstrap import (
+    bootstrap_values,
+    image_covariance,
+    image_interval,
+)
+from segnet.ablation.statistics.comparison import ArmSummary, Comparison, compare, summarise_arms
+from segnet.ablation.statistics.estimates import Estimate, Interval, effect_size, estimate, holm
+from segnet.ablation.statistics.measures import (
+    BOUNDARY_F1,
+    BOUNDARY_IOU,
+    MEASURES,
+    MIOU,
+    SMALL_OBJECT_IOU,
+    Measure,
+    class_measure,
+    read_arms,
+)
+from segnet.ablation.statistics.power import power, seeds_to_detect, smallest_detectable
+
+__all__ = [
+    "BOUNDARY_F1",
+    "BOUNDARY_IOU",
+    "MEASURES",
+    "MIOU",
+    "SMALL_OBJECT_IOU",
+    "ArmSummary",
+    "Comparison",
+    "Estimate",
+    "Interval",
+    "Measure",
+    "bootstrap_values",
+    "class_measure",
+    "compare",
+    "effect_size",
+    "estimate",
+    "holm",
+    "image_covariance",
+    "image_interval",
+    "power",
+    "read_arms",
+    "seeds_to_detect",
+    "smallest_detectable",
+    "summarise_arms",
+]

@@ -1,0 +1,79 @@
+"""What an experiment could have seen: the chance of finding a difference, at the noise that was measured."""
+
+import functools
+
+import numpy as np
+from scipy import optimize, special
+
+from segnet.ablation.statistics.estimates import half_width
+
+POWER = 0.8
+MOST_SEEDS = 1000
+_GRID = (np.arange(500) + 0.5) / 500
+
+
+@functools.cache
+def _mean_squares(degrees: int) -> np.ndarray:
+    """Evenly spaced quantiles of a chi-squared variable of so many degrees, divided by them; they take long to find."""
+    return special.chdtri(degrees, 1 - _GRID) / degrees
+
+
+def power(difference: float, seeds: int, deviation: float, covariance: float = 0.0, alpha: float = 0.05) -> float:
+    """Chance that the interval of :func:`segnet.ablation.statistics.estimate` leaves out 0.
+
+    The mean of the differences is normal, its estimated variance an independent chi-squared one, over whose quantiles
+    the chance is averaged; without image noise it is the power of the paired t-test.
+
+    Args:
+        difference: the true one.
+        seeds: number of seeds, 2 or more.
+        deviation: standard deviation of the paired differences over seeds.
+        covariance: the image noise, see :func:`segnet.ablation.statistics.image_covariance`.
+        alpha: the error that is allowed, two-sided.
+    """
+    variances = deviation**2 * _mean_squares(seeds - 1)
+    halves = half_width(alpha, seeds, variances, covariance)
+    spread = np.sqrt(deviation**2 / seeds + covariance)
+    if spread == 0:
+        return float(difference != 0)
+    found = special.ndtr((difference - halves) / spread) + special.ndtr((-difference - halves) / spread)
+    return float(found.mean())
+
+
+def smallest_detectable(
+    seeds: int, deviation: float, covariance: float = 0.0, alpha: float = 0.05, chance: float = POWER
+) -> float:
+    """Find the smallest difference that would be found with the given chance; NaN for one seed.
+
+    Takes the arguments of :func:`power`.
+    """
+    if seeds < 2:
+        return float("nan")
+    if deviation == 0 and covariance == 0:
+        return 0.0
+    # At this bound the chance is near 1: the interval at the largest variance of the grid still leaves 0 out.
+    largest = deviation**2 * _mean_squares(seeds - 1)[-1]
+    bound = float(half_width(alpha, seeds, largest, covariance)) + 4 * np.sqrt(deviation**2 / seeds + covariance)
+    return float(
+        optimize.brentq(lambda size: power(size, seeds, deviation, covariance, alpha) - chance, 0, bound, rtol=1e-6)
+    )
+
+
+def seeds_to_detect(
+    difference: float, deviation: float, covariance: float = 0.0, alpha: float = 0.05, chance: float = POWER
+) -> int | None:
+    """Find how many seeds it takes to see a difference with the given chance.
+
+    Takes the arguments of :func:`power`.
+
+    Returns:
+        The number of seeds, 2 or more; None where 1000 are not enough: then it is the test images that are too few.
+    """
+    if not np.isfinite(deviation) or power(difference, MOST_SEEDS, deviation, covariance, alpha) < chance:
+        return None
+    low, high = 1, MOST_SEEDS  # the chance grows with the seeds
+    while high - low > 1:
+        middle = (low + high) // 2
+        enough = power(difference, middle, deviation, covariance, alpha) >= chance
+        low, high = (low, middle) if enough else (middle, high)
+    return high

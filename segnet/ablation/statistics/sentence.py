@@ -1,0 +1,59 @@
+"""A comparison in words."""
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segnet.ablation.statistics.comparison import Comparison
+
+
+def verdict_sentence(comparison: "Comparison") -> str:
+    """Say what a comparison found, or why nothing can be said."""
+    one, other, seeds = comparison.arm, comparison.baseline, len(comparison.differences)
+    if comparison.outcome in ("better", "worse"):
+        return _difference_sentence(comparison)
+    if comparison.outcome == "none":
+        return _nothing_sentence(comparison)
+    if seeds == 0:
+        return f"no verdict on {one} and {other}: no seed was trained with both"
+    if seeds == 1:
+        return (
+            f"no verdict on {one} and {other}: one seed shows no noise between trainings; their difference of "
+            f"{comparison.difference:+.1f} {comparison.measure} may be nothing else"
+        )
+    return (
+        f"no verdict on {one} and {other}: all {seeds} seeds differ by exactly the same "
+        f"{comparison.difference:+.1f} {comparison.measure}, so that they are no separate trainings"
+    )
+
+
+def _difference_sentence(comparison: "Comparison") -> str:
+    low, high = comparison.interval
+    sign = 1 if comparison.difference > 0 else -1
+    ends = sorted((sign * low, sign * high))
+    digits = _digits(high - low)
+    return (
+        f"{comparison.arm} is {comparison.outcome} than {comparison.baseline} by "
+        f"{abs(comparison.difference):.{digits}f} {comparison.measure} [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
+    )
+
+
+def _nothing_sentence(comparison: "Comparison") -> str:
+    one, other, seeds = comparison.arm, comparison.baseline, len(comparison.differences)
+    low, high = comparison.interval
+    if comparison.deviation == 0:
+        return f"no difference between {one} and {other}: the same {comparison.measure} with each of {seeds} seeds"
+    digits = _digits(high - low)
+    found = f"no difference detected between {one} and {other} with {seeds} seeds"
+    if low > 0 or high < 0:
+        found += (
+            f": {comparison.difference:+.{digits}f} {comparison.measure} [{low:.{digits}f}, {high:.{digits}f}] is not "
+            f"enough among {comparison.comparisons} comparisons"
+        )
+    unseen = f"{comparison.smallest_detectable:.{_digits(2 * comparison.smallest_detectable)}f}"
+    return f"{found}; differences below {unseen} {comparison.measure} cannot be seen"
+
+
+def _digits(width: float) -> int:
+    """Decimals that show an interval of this width: one, and more where it is narrower than a point."""
+    return 1 if width >= 1 else min(4, 1 - math.floor(math.log10(width))) if width > 0 else 1

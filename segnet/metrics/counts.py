@@ -1,0 +1,59 @@
+"""Scores from counts that add up over images, of numpy arrays: whatever images are put together, and however often.
+
+Counts ``(..., 3, K)`` are the pixels of each class that were hit (labelled and predicted), labelled, and predicted.
+"""
+
+import numpy as np
+
+
+def class_counts(confusions: np.ndarray) -> np.ndarray:
+    """Reduce confusion matrices ``(..., K, K)`` to all that IoU needs, ``(..., 3, K)``."""
+    confusions = np.asarray(confusions)
+    hits = np.diagonal(confusions, axis1=-2, axis2=-1)
+    return np.stack([hits, confusions.sum(-1), confusions.sum(-2)], axis=-2)
+
+
+def class_iou(counts: np.ndarray) -> np.ndarray:
+    """IoU of each class, ``(..., K)``, of counts ``(..., 3, K)``; NaN for a class neither labelled nor predicted."""
+    hits, labelled, predicted = np.moveaxis(np.asarray(counts, dtype=float), -2, 0)
+    union = labelled + predicted - hits
+    return np.divide(hits, union, out=np.full_like(hits, np.nan), where=union > 0)
+
+
+def mean_iou(counts: np.ndarray) -> np.ndarray:
+    """Mean IoU ``(...)`` of counts ``(..., 3, K)`` over the classes that are labelled or predicted.
+
+    The definition of :func:`segnet.metrics.scores`; NaN where no class occurs.
+    """
+    iou = class_iou(counts)
+    occurs = ~np.isnan(iou)
+    number = occurs.sum(-1)
+    total = np.where(occurs, iou, 0.0).sum(-1)
+    return np.divide(total, number, out=np.full_like(total, np.nan), where=number > 0)
+
+
+def image_f1(counts: np.ndarray) -> np.ndarray:
+    """Boundary F1 of each image, as sums that give the mean over any images.
+
+    Args:
+        counts: ``(..., 4, K)`` of :func:`segnet.metrics.boundary_f1_counts`.
+
+    Returns:
+        ``(..., 2, 1)``: the mean F1 of the classes that have a boundary in the image's label, and 1; 0 and 0 for an
+        image whose label has no boundary, which does not count.
+    """
+    near_predicted, predicted, near_labelled, labelled = np.moveaxis(np.asarray(counts, dtype=float), -2, 0)
+    precision = near_predicted / np.maximum(predicted, 1)
+    recall = near_labelled / np.maximum(labelled, 1)
+    both = precision + recall
+    f1 = np.divide(2 * precision * recall, both, out=np.zeros_like(both), where=both > 0)
+    present = labelled > 0
+    number = present.sum(-1)
+    mean = np.where(present, f1, 0.0).sum(-1) / np.maximum(number, 1)
+    return np.stack([mean, (number > 0).astype(float)], axis=-1)[..., None]
+
+
+def mean_f1(sums: np.ndarray) -> np.ndarray:
+    """Mean ``(...)`` over the images whose :func:`image_f1` were added up, ``(..., 2, 1)``; NaN where none counts."""
+    total, number = np.moveaxis(np.asarray(sums, dtype=float)[..., 0], -1, 0)
+    return np.divide(total, number, out=np.full_like(total, np.nan), where=number > 0)
