@@ -1,5 +1,4 @@
-<<<<<<< HEAD
-"""Controlled comparisons: one thing changes, all else is proved to be the same."""
+"""Controlled experiments: one factor varies, all else is the same, and the verdict comes with its uncertainty."""
 
 from segnet.ablation.plan import Arm, Plan, Tuning
 
@@ -13,6 +12,3 @@ def __getattr__(name: str) -> object:
 
         return run_ablation
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-=======
-"""Controlled experiments: one factor varies, all else is the same, and the verdict comes with its uncertainty."""
->>>>>>> main
