@@ -14,6 +14,7 @@ from segnet.analysis.cost import trace_inference
 from segnet.analysis.latency import describe_device
 from segnet.analysis.profile import inference_workload, precision_context, training_workload
 from segnet.build import data_from_config, network_from_config, task_from_config
+from segnet.layers import use_exact_rewrites
 from segnet.training.precision import choose_precision, device_type
 
 
@@ -65,8 +66,5 @@ def _count(network: nn.Module, images: torch.Tensor) -> dict[str, int]:
 
 def _plain_macs(network: nn.Module, images: torch.Tensor) -> int:
     """Count the same network without its exact cheaper forms."""
-    plain = copy.deepcopy(network)
-    for module in plain.modules():
-        if hasattr(module, "exact_rewrites"):
-            module.exact_rewrites = False
+    plain = use_exact_rewrites(copy.deepcopy(network), False)
     return sum(operator.macs for operator in trace_inference(plain, images).operators)

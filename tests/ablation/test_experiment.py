@@ -60,7 +60,7 @@ def test_an_experiment_is_whole_and_the_same_command_again_trains_nothing(tiny_p
         assert "epoch 1/1" in (folder / "train.log").read_text()
         cost = json.loads((tmp_path / "costs.json").read_text())["as_is"]["arms"][run["arm"]]
         assert (cost["params"], cost["macs"]) == (metrics["params"], metrics["macs"])
-        assert cost["plain_macs"] > cost["macs"] if run["arm"] == "nearest" else cost["plain_macs"] == cost["macs"]
+        assert cost["plain_macs"] >= cost["macs"]
         assert cost["latency_ms"]["training step"]["median"] > 0
     out = capsys.readouterr().out
     assert "tiny: nearest, seed 0: completed (1/2 runs, 1/2 epochs, 50%" in out
