@@ -24,7 +24,7 @@ SAMPLED_BATCHES = (0, -1)
 
 
 def training_batch(data: DataModule, keys: Sequence[tuple[int, int]]) -> Sample:
-    """Make an augmented training batch on the CPU, as a training there makes it, from its samples' ``(epoch, index)``."""
+    """Make an augmented training batch on the CPU, as a training there does, from its samples' ``(epoch, index)``."""
     loader = data.train_loader()
     return loader.collate_fn([loader.dataset[key] for key in keys]).augment()
 
