@@ -111,10 +111,7 @@ def run(
     """Return the result, the features' gradient and the parameters' gradients, with the parameters of ``source``."""
     upsampler.load_state_dict(source.state_dict())
     features = features.clone().requires_grad_()
-    (height, width), (out_height, out_width) = SIZE, output_size
-    rows = torch.arange(height, device=features.device) * out_height // height
-    columns = torch.arange(width, device=features.device) * out_width // width
-    indices = (rows[:, None] * out_width + columns).expand(features.shape) if upsampler.needs_pool_indices else None
+    indices = torch.zeros_like(features, dtype=torch.uint8) if upsampler.needs_pool_indices else None
     if compiled:
         torch.compiler.reset()  # or it gives up after a few cells, and silently runs them uncompiled
     function = torch.compile(upsampler, fullgraph=True, dynamic=False) if compiled else upsampler

@@ -1,4 +1,4 @@
-"""Controlled comparisons: one thing changes, all else is proved to be the same."""
+"""Controlled experiments: one factor varies, all else is the same, and the verdict comes with its uncertainty."""
 
 from segnet.ablation.plan import Arm, Plan, Tuning
 

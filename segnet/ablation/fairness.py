@@ -11,7 +11,6 @@ from typing import Any
 
 from omegaconf import DictConfig
 from torch import nn
-from torch.utils.data import default_collate
 
 from segnet.ablation.runs import Run
 from segnet.build import data_from_config, network_from_config
@@ -25,9 +24,9 @@ SAMPLED_BATCHES = (0, -1)
 
 
 def training_batch(data: DataModule, keys: Sequence[tuple[int, int]]) -> Sample:
-    """Make an augmented training batch as the loader makes it, from the ``(epoch, index)`` of its samples."""
-    samples = data.train_loader().dataset
-    return default_collate([samples[key] for key in keys])
+    """Make an augmented training batch on the CPU, as a training there does, from its samples' ``(epoch, index)``."""
+    loader = data.train_loader()
+    return loader.collate_fn([loader.dataset[key] for key in keys]).augment()
 
 
 def batch_hashes(data: DataModule) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from segnet.layers import Nearest
+from segnet.layers import MaxPool, Nearest
+from segnet.layers.deferred import use_exact_rewrites
 
 # By the names of torch's functions; those that work in place add an underscore.
 IDENTITIES = (
@@ -35,14 +36,18 @@ def neutral_copy(network: nn.Module) -> nn.Module:
     """Copy ``network`` to the CPU in evaluation mode, all weights positive; to be run inside :class:`Neutral`.
 
     The weights differ from each other, so that paths of opposite sign (bicubic interpolation has some) never cancel.
-    An unpooling, which puts a value at any one place of its window, becomes nearest neighbour, which puts it at all.
+    An unpooling, which puts a value at any one place of its window, becomes nearest neighbour, which puts it at all;
+    the pooling becomes torch's own, which :class:`Neutral` replaces while it runs.
     """
     network = copy.deepcopy(network).float().cpu().eval().requires_grad_(False)
+    use_exact_rewrites(network, False)  # an exact form may take off again what it added too much
     generator = torch.Generator().manual_seed(0)
     for module in list(network.modules()):
         for name, child in module.named_children():
             if getattr(child, "needs_pool_indices", False):
                 setattr(module, name, Nearest(child.channels))
+            elif isinstance(child, MaxPool):
+                setattr(module, name, _TorchPool())
     for parameter in network.parameters():
         if parameter.dim() < 2:
             parameter.fill_(1.0)
@@ -50,6 +55,13 @@ def neutral_copy(network: nn.Module) -> nn.Module:
             inputs = parameter[0].numel()
             parameter.copy_((0.5 + torch.rand(parameter.shape, generator=generator)) / inputs)
     return network
+
+
+class _TorchPool(nn.Module):
+    """Stands in for :class:`segnet.layers.MaxPool`; nothing in the copy unpools."""
+
+    def forward(self, features: Tensor) -> tuple[Tensor, None]:
+        return F.max_pool2d(features, kernel_size=2, stride=2, ceil_mode=True), None
 
 
 class Neutral(TorchFunctionMode):

@@ -71,16 +71,15 @@ class Brain:
                     f"leave at least {self.minimum_gap}, for neighbouring slices are nearly the same image"
                 )
         first, last = slabs[split]
-        self.slices = range(first, last + 1)
-        self.ids = [f"axial{number:03d}" for number in self.slices]
-        self.intensities, self.labels = brain_volume()
+        self.ids = [f"axial{number:03d}" for number in range(first, last + 1)]
+        # Slice by slice with the nose at the top, so that each lies together in memory.
+        self.intensities, self.labels = (
+            np.ascontiguousarray(volume[:, ::-1, first : last + 1].T) for volume in brain_volume()
+        )
         self.acquisition = acquisition
 
     def load(self, index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return image ``(233, 197, 1)`` and label ``(233, 197)`` uint8, the nose at the top."""
-        number = self.slices[index]
-        clean = np.ascontiguousarray(self.intensities[:, ::-1, number].T)
-        label = np.ascontiguousarray(self.labels[:, ::-1, number].T)
         # The brightest tissue has a mean of 1; the field and the noise lift it, so 8 bits hold 0 to 1.6.
-        image = self.acquisition(clean, random) * (255 / 1.6)
-        return np.clip(np.rint(image), 0, 255).astype(np.uint8)[..., None], label
+        image = self.acquisition(self.intensities[index], random) * (255 / 1.6)
+        return np.clip(np.rint(image), 0, 255).astype(np.uint8)[..., None], self.labels[index]

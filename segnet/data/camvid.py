@@ -61,6 +61,10 @@ class CamVid:
                 raise UserError(f"the image {image} has no label: {label} does not exist")
         return pairs
 
+    def files(self, index: int) -> tuple[Path, Path]:
+        """Return the files of the image and its label."""
+        return self.pairs[index]
+
     def load(self, index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Read image ``(H, W, 3)`` and label ``(H, W)``, both uint8."""
         image_path, label_path = self.pairs[index]

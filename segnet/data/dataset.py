@@ -1,11 +1,13 @@
 """What a data set gives: the contract, and the tensors made from it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol, TypedDict
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from segnet.randomness import numpy_stream
 
@@ -28,6 +30,18 @@ class SegmentationDataset(Protocol):
         ...
 
 
+class FileDataset(SegmentationDataset, Protocol):
+    """A split that is made from files, and so can be decoded once for all epochs and runs.
+
+    What ``load`` returns depends on the content of these files, the data set's attributes and its code alone, and
+    not on ``random``. The attributes can be pickled.
+    """
+
+    def files(self, index: int) -> Sequence[Path]:
+        """Return the files that a sample is made from."""
+        ...
+
+
 class Sample(TypedDict):
     """One sample, or a batch of them with a further first axis.
 
@@ -42,45 +56,17 @@ class Sample(TypedDict):
     index: int
 
 
-def to_tensors(image: np.ndarray, label: np.ndarray) -> tuple[Tensor, Tensor]:
-    """Turn ``(H, W, C)`` and ``(H, W)`` uint8 arrays into ``(C, H, W)`` and ``(H, W)`` uint8 tensors."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))), torch.from_numpy(label)
+def planes(image: np.ndarray) -> np.ndarray:
+    """See an image ``(H, W, C)`` as ``(C, H, W)``."""
+    return image.transpose(2, 0, 1)
 
 
 def shrink(image: Tensor, scale: float) -> Tensor:
     """Resize an image ``(C, H, W)`` uint8 by ``scale``, antialiased."""
     if scale == 1:
         return image
-    from torchvision.transforms.v2 import functional as transform
-
     size = [max(1, round(side * scale)) for side in image.shape[-2:]]
-    return transform.resize(image, size, antialias=True)
-
-
-class TrainingSamples(torch.utils.data.Dataset):
-    """Augmented training samples, found by ``(epoch, index)``: the augmentation depends on these and the seed alone.
-
-    Args:
-        dataset: the training split.
-        augmentation: called with image, label and the sample's stream; see :class:`segnet.data.Augmentation`.
-        scale: images and labels are resized by this factor first.
-        seed: the run's seed.
-    """
-
-    def __init__(
-        self, dataset: SegmentationDataset, augmentation: Callable[..., tuple[Tensor, Tensor]], scale: float, seed: int
-    ) -> None:
-        self.dataset, self.augmentation, self.scale, self.seed = dataset, augmentation, scale, seed
-
-    def __len__(self) -> int:
-        return len(self.dataset.ids)
-
-    def __getitem__(self, key: tuple[int, int]) -> Sample:
-        epoch, index = key
-        random = numpy_stream(self.seed, "sample", epoch, index)
-        image, label = to_tensors(*self.dataset.load(index, random))
-        image, label = self.augmentation(image, label, random, self.scale)
-        return {"image": image, "label": label, "index": index}
+    return F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
 
 
 class EvaluationSamples(torch.utils.data.Dataset):
@@ -94,5 +80,6 @@ class EvaluationSamples(torch.utils.data.Dataset):
 
     def __getitem__(self, index: int) -> Sample:
         # The stream is keyed by the sample and not by the run, so that every run is scored on the same pixels.
-        image, label = to_tensors(*self.dataset.load(index, numpy_stream("evaluation", self.dataset.ids[index])))
-        return {"image": shrink(image, self.scale), "label": label, "index": index}
+        image, label = self.dataset.load(index, numpy_stream("evaluation", self.dataset.ids[index]))
+        pixels = torch.from_numpy(np.array(planes(image), order="C"))
+        return {"image": shrink(pixels, self.scale), "label": torch.from_numpy(np.array(label)), "index": index}

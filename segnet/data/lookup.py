@@ -48,5 +48,7 @@ class ColourLookup:
         for index, name in enumerate(dataset.ids):
             image, label = dataset.load(index, numpy_stream("evaluation", name))
             prediction = torch.from_numpy(self.predict(image))
-            confusion += confusion_matrix(prediction, torch.from_numpy(label), self.num_classes, self.ignore_index)
+            confusion += confusion_matrix(
+                prediction, torch.from_numpy(np.array(label)), self.num_classes, self.ignore_index
+            )
         return confusion

@@ -2,12 +2,16 @@
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from segnet.data.dataset import EvaluationSamples, SegmentationDataset, TrainingSamples
+from segnet.data.augmentation import Augmentation
+from segnet.data.batch import Collate, TrainingSamples
+from segnet.data.cache import CachedDataset, decode_once
+from segnet.data.dataset import EvaluationSamples, Sample, SegmentationDataset
 from segnet.data.integrity import count_pixels
 from segnet.data.sampling import EvaluationOrder, TrainingOrder
 from segnet.errors import UserError
@@ -26,10 +30,13 @@ class DataModule:
         augmentation: of training samples, see :class:`segnet.data.Augmentation`.
         batch_size: samples in a training batch, over all processes.
         eval_batch_size: samples in a batch of validation and test.
-        num_workers: loading processes; None takes one less than the cores, 8 at most.
+        num_workers: loading processes; None takes two less than the cores, 8 at most.
         scale: the network sees images resized by this factor; scores are taken at the labels' own resolution.
         passes: how often one epoch goes over the training split.
         seed: the run's seed, of order and augmentation.
+        cache_budget_gib: a split made from files is decoded once, into a file of at most this size; 0 decodes it in
+            every epoch. See :class:`segnet.data.cache.CachedDataset`.
+        cache_dir: folder of that file; None chooses one.
     """
 
     def __init__(
@@ -38,13 +45,15 @@ class DataModule:
         classes: dict[str, tuple[int, int, int]],
         ignore_index: int,
         channels: int,
-        augmentation: Callable[..., tuple[Tensor, Tensor]],
+        augmentation: Augmentation,
         batch_size: int,
         eval_batch_size: int,
         num_workers: int | None = None,
         scale: float = 1.0,
         passes: int = 1,
         seed: int = 0,
+        cache_budget_gib: float = 4.0,
+        cache_dir: str | Path | None = None,
     ) -> None:
         self._dataset = dataset
         self.classes = list(classes)
@@ -52,7 +61,8 @@ class DataModule:
         self.ignore_index, self.channels, self.scale = ignore_index, channels, scale
         self.augmentation, self.passes, self.seed = augmentation, passes, seed
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
-        self.num_workers = min(8, len(os.sched_getaffinity(0)) - 1) if num_workers is None else num_workers
+        self.cache_budget, self.cache_dir = int(cache_budget_gib * 2**30), cache_dir
+        self.num_workers = _spare_cores() if num_workers is None else num_workers
 
     @functools.cache  # noqa: B019 - lives as long as the module, of which a run has one
     def split(self, name: str) -> SegmentationDataset:
@@ -63,7 +73,7 @@ class DataModule:
         """
         if name not in SPLITS:
             raise UserError(f"there is no split {name!r}: choose one of {', '.join(SPLITS)}")
-        return self._dataset(split=name)
+        return decode_once(self._dataset(split=name), name, self.cache_budget, self.cache_dir)
 
     @functools.cache  # noqa: B019
     def pixel_counts(self, split: str) -> Tensor:
@@ -98,22 +108,54 @@ class DataModule:
                 f"to a multiple of {world_size}"
             )
 
-    def train_loader(self, rank: int = 0, world_size: int = 1) -> DataLoader:
-        """Batches for one process of several, see :class:`segnet.data.sampling.TrainingOrder`."""
+    def train_loader(self, rank: int = 0, world_size: int = 1, pin_memory: bool = False) -> DataLoader:
+        """Batches for one process of several, see :class:`segnet.data.sampling.TrainingOrder`.
+
+        They are :class:`segnet.data.batch.TrainingBatch`; their ``augment()`` makes what the network learns from.
+
+        Args:
+            rank: this process.
+            world_size: number of processes.
+            pin_memory: keep batches in page-locked memory, for copies to a GPU that nobody waits for.
+        """
         samples = TrainingSamples(self.split("train"), self.augmentation, self.scale, self.seed)
         order = TrainingOrder(len(samples), self.batch_size, self.seed, self.passes, rank, world_size)
-        return self._loader(samples, order, self.batch_size // world_size)
+        collate = Collate(self.augmentation)
+        return self._loader(samples, order, self.batch_size // world_size, pin_memory, collate_fn=collate)
 
-    def eval_loader(self, split: str, rank: int = 0, world_size: int = 1) -> DataLoader:
+    def training_batches(self, epoch: int, rank: int = 0, world_size: int = 1) -> Iterator[Sample]:
+        """Yield the augmented batches of an epoch, on the CPU: the bits that a training on the CPU learns from."""
+        loader = self.train_loader(rank, world_size)
+        loader.sampler.set_epoch(epoch)
+        for batch in loader:
+            yield batch.augment()
+
+    def eval_loader(self, split: str, rank: int = 0, world_size: int = 1, pin_memory: bool = False) -> DataLoader:
         """Batches of one process's share of a split, each sample once over all processes."""
         samples = EvaluationSamples(self.split(split), self.scale)
-        return self._loader(samples, EvaluationOrder(len(samples), rank, world_size), self.eval_batch_size)
+        return self._loader(samples, EvaluationOrder(len(samples), rank, world_size), self.eval_batch_size, pin_memory)
 
-    def _loader(self, samples: object, order: object, batch_size: int) -> DataLoader:
+    def _loader(
+        self,
+        samples: TrainingSamples | EvaluationSamples,
+        order: TrainingOrder | EvaluationOrder,
+        batch_size: int,
+        pin_memory: bool,
+        collate_fn: Callable | None = None,
+    ) -> DataLoader:
+        if isinstance(samples.dataset, CachedDataset):
+            samples.dataset.open()  # here and not in each loading process
         return DataLoader(
             samples,
             batch_size=batch_size,
             sampler=order,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
+            pin_memory=pin_memory,
+            collate_fn=collate_fn,
         )
+
+
+def _spare_cores() -> int:
+    """Count the cores that a training can spare, 8 at most; of two it needs both."""
+    return min(8, max(0, len(os.sched_getaffinity(0)) - 2))

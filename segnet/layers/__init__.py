@@ -4,10 +4,13 @@ from segnet.layers.convolution import (
     BatchNorm,
     ConvBlock,
     ConvNormAct,
+    DepthwiseConvolution,
     FlippedConvolution,
     RegularConvolution,
     SeparableConvolution,
 )
+from segnet.layers.deferred import use_exact_rewrites
+from segnet.layers.exact import Kernel
 from segnet.layers.fusion import (
     AtrousRegularConvolution,
     ConcatFusion,
@@ -16,7 +19,7 @@ from segnet.layers.fusion import (
     fusion_weights,
 )
 from segnet.layers.learned_upsamplers import Carafe, DySample, PixelShuffle
-from segnet.layers.pooling import MaxPool, StridedConvolution, max_unpool
+from segnet.layers.pooling import MaxPool, StridedConvolution, flat_pool_indices, max_pool, max_unpool
 from segnet.layers.upsamplers import (
     BedOfNails,
     Bicubic,
@@ -37,8 +40,10 @@ __all__ = [
     "ConcatFusion",
     "ConvBlock",
     "ConvNormAct",
+    "DepthwiseConvolution",
     "DySample",
     "FlippedConvolution",
+    "Kernel",
     "LinearFusion",
     "MaxPool",
     "MaxUnpool",
@@ -50,6 +55,9 @@ __all__ = [
     "SumFusion",
     "TransposedConvolution",
     "Upsampler",
+    "flat_pool_indices",
     "fusion_weights",
+    "max_pool",
     "max_unpool",
+    "use_exact_rewrites",
 ]

@@ -1,9 +1,30 @@
 """The network: encoder, context block, decoder and head in a row."""
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+
+from segnet.layers.deferred import Map, compute, run_convolutions, takes_deferred, use_exact_rewrites
+from segnet.models.decoders import MirrorDecoder
+
+
+class Head(nn.Conv2d):
+    """1x1 convolution from features to logits; before the last upsampling where that is the same."""
+
+    takes_deferred_maps: ClassVar[bool] = True
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels, kernel_size=1)
+
+    def kernel_weight(self) -> Tensor:
+        """Return the weights as a cross-correlation takes them."""
+        return self.weight
+
+    def forward(self, features: Map) -> Tensor:
+        """Take features ``(N, in_channels, H, W)``, deferred or not, to logits ``(N, out_channels, H, W)``."""
+        return super().forward(features) if isinstance(features, Tensor) else run_convolutions(features, self)
 
 
 class SegmentationNetwork(nn.Module):
@@ -16,6 +37,8 @@ class SegmentationNetwork(nn.Module):
         num_classes: number of classes K.
         mean: mean of each image channel (images in 0..1), subtracted first.
         std: spread of each image channel, divided by next.
+        exact_rewrites: compute upsamplers with the convolutions behind them, and atrous depthwise convolutions, in
+            exact cheaper forms where there are some: the same weights, and the same function up to rounding.
 
     Raises:
         segnet.errors.UserError: the parts cannot work together.
@@ -29,6 +52,7 @@ class SegmentationNetwork(nn.Module):
         num_classes: int,
         mean: Sequence[float],
         std: Sequence[float],
+        exact_rewrites: bool = True,
     ) -> None:
         super().__init__()
         # The normalisation is part of the network, so that whoever uses it hands it images in 0..1 and nothing else.
@@ -37,7 +61,10 @@ class SegmentationNetwork(nn.Module):
         self.encoder = encoder
         self.context = context(encoder.channels[-1])
         self.decoder = decoder(encoder, self.context.out_channels)
-        self.head = nn.Conv2d(self.decoder.out_channels, num_classes, kernel_size=1)
+        self.head = Head(self.decoder.out_channels, num_classes)
+        if isinstance(self.decoder, MirrorDecoder):
+            self.decoder.defers_last_step = True
+        use_exact_rewrites(self, exact_rewrites)
 
     @property
     def num_classes(self) -> int:
@@ -48,4 +75,5 @@ class SegmentationNetwork(nn.Module):
         """Take images ``(N, C, H, W)``, floats in 0..1, to class logits ``(N, K, H, W)``."""
         encoded = self.encoder((images - self.mean) / self.std)
         features = self.context(encoded.features[-1])
-        return self.head(self.decoder(features, encoded, tuple(images.shape[-2:])))
+        decoded = self.decoder(features, encoded, tuple(images.shape[-2:]))
+        return self.head(decoded if takes_deferred(self.head) else compute(decoded))

@@ -1,7 +1,9 @@
 """Skip connections: how a decoder stage joins the features of the matching encoder stage.
 
 Contract: ``Skip(channels)`` builds it for ``channels`` on both sides; ``out_channels`` says what it returns;
-``forward(upsampled, encoded)`` takes two ``(N, channels, H, W)`` to ``(N, out_channels, H, W)``.
+``forward(upsampled, encoded)`` takes two ``(N, channels, H, W)`` to ``(N, out_channels, H, W)``. One that stacks them
+may say in ``stacked(encoded)`` what comes behind the upsampled features (None: nothing); the convolution that follows
+is then split, and no stacked copy is made.
 """
 
 import torch
@@ -16,6 +18,10 @@ class NoSkip(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.out_channels = channels
+
+    def stacked(self, encoded: Tensor) -> None:
+        """Return None: nothing is stacked."""
+        return
 
     def forward(self, upsampled: Tensor, encoded: Tensor) -> Tensor:
         """Leave the encoder's features out."""
@@ -41,6 +47,10 @@ class ConcatenatedSkip(nn.Module):
         super().__init__()
         self.out_channels = 2 * channels
 
+    def stacked(self, encoded: Tensor) -> Tensor:
+        """Return what is stacked behind the upsampled features."""
+        return encoded
+
     def forward(self, upsampled: Tensor, encoded: Tensor) -> Tensor:
         """Stack."""
         return torch.cat([upsampled, encoded], dim=1)
@@ -61,6 +71,10 @@ class ReducedConcatenatedSkip(nn.Module):
         self.reduce = ConvNormAct(channels, reduced_channels, RegularConvolution, kernel_size=1)
         self.out_channels = channels + reduced_channels
 
+    def stacked(self, encoded: Tensor) -> Tensor:
+        """Return what is stacked behind the upsampled features."""
+        return self.reduce(encoded)
+
     def forward(self, upsampled: Tensor, encoded: Tensor) -> Tensor:
         """Reduce and stack."""
-        return torch.cat([upsampled, self.reduce(encoded)], dim=1)
+        return torch.cat([upsampled, self.stacked(encoded)], dim=1)

@@ -7,6 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
+from segnet.data.batch import TrainingBatch
 from segnet.data.dataset import Sample
 from segnet.errors import UserError
 from segnet.layers import fusion_weights
@@ -61,6 +62,10 @@ class TrainingModule(pl.LightningModule):
     def forward(self, images: Tensor) -> Tensor:
         """Feed the network images ``(N, C, H, W)``, floats in 0..1."""
         return self.network(images.contiguous(memory_format=self.memory_format))
+
+    def on_after_batch_transfer(self, batch: TrainingBatch | Sample, dataloader_idx: int) -> Sample:
+        """Augment training batches on the device that the network is on."""
+        return batch.augment() if isinstance(batch, TrainingBatch) else batch
 
     def training_step(self, batch: Sample, batch_index: int) -> Tensor:
         """Return the loss of a batch.

@@ -129,10 +129,11 @@ def _train(config: DictConfig, run_dir: Path, resume: bool, started: float) -> d
             trainer.precision,
         )
         _warn_of_rates(network, data, task)
+    pinned = trainer.strategy.root_device.type == "cuda"
     trainer.fit(
         module,
-        data.train_loader(trainer.global_rank, trainer.world_size),
-        data.eval_loader("val", trainer.global_rank, trainer.world_size),
+        data.train_loader(trainer.global_rank, trainer.world_size, pinned),
+        data.eval_loader("val", trainer.global_rank, trainer.world_size, pinned),
         ckpt_path=str(last) if goes_on else None,
         weights_only=True,
     )
@@ -146,8 +147,8 @@ def _train(config: DictConfig, run_dir: Path, resume: bool, started: float) -> d
 
 def _warn_of_rates(network: nn.Module, data: DataModule, task: Task) -> None:
     """Say where the taps of an atrous convolution would see nothing but padding in training."""
-    image = data.train_loader().dataset[0, 0]["image"]
-    warning = warn_if_rates_beyond_crop(network, task.input_shape(tuple(image.shape))[-2:])
+    size = data.train_loader().dataset[0, 0].draw.size
+    warning = warn_if_rates_beyond_crop(network, task.input_shape((data.channels, *size))[-2:])
     if warning is not None:
         log.warning(warning)
 

@@ -65,6 +65,7 @@ def test_an_experiment_is_whole_and_the_same_command_again_trains_nothing(tiny_p
         assert "epoch 1/1" in (folder / "train.log").read_text()
         cost = json.loads((tmp_path / "costs.json").read_text())["as_is"]["arms"][run["arm"]]
         assert (cost["params"], cost["macs"]) == (metrics["params"], metrics["macs"])
+        assert cost["plain_macs"] >= cost["macs"]
         assert cost["latency_ms"]["training step"]["median"] > 0
     out = capsys.readouterr().out
     assert "tiny: nearest, seed 0: completed (1/2 runs, 1/2 epochs, 50%" in out
@@ -128,6 +129,7 @@ def test_several_devices_a_run_are_refused(tiny_plan, tmp_path):
         run_ablation(tiny_plan("trainer.devices=2"), tmp_path)
 
 
+@pytest.mark.slow
 def test_matched_arms_are_a_second_comparison_that_reuses_the_costliest_arm(tiny_plan, tmp_path, watched):
     plan = tiny_plan("encoder.widths=[8,16]", match="params", factors={"upsampler": ["nearest", "transposed_conv"]})
     record = run_ablation(plan, tmp_path)

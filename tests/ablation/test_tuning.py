@@ -49,6 +49,11 @@ def test_shared_tuning_gives_all_arms_the_same_values(tiny_plan, tmp_path, score
     assert "once for all arms" in record["tuning"]
     assert "every arm had 3 trainings" in record["tuning"]
 
+    # The same again asks for nothing new.
+    made = len(scored)
+    assert tuned(tiny_plan(tuning=Tuning(SPACE, trials=3, epochs=3)), tmp_path)[1] == tuning
+    assert len(scored) == made
+
 
 def test_separate_tuning_gives_every_arm_as_many_trials(tiny_plan, tmp_path, scored):
     record, tuning = tuned(tiny_plan(tuning=Tuning(RATES, trials=3, per_arm=True)), tmp_path)
@@ -70,14 +75,6 @@ def test_batches_that_tuning_made_different_are_refused(tiny_plan, tmp_path, sco
     with pytest.raises(UserError, match="do not see the same batches"):
         run_ablation(tiny_plan(tuning=Tuning({"data.batch_size": [2, 3]}, per_arm=True)), tmp_path)
     assert scored == []
-
-
-def test_the_same_tuning_again_asks_for_nothing_new(tiny_plan, tmp_path, scored):
-    first = tuned(tiny_plan(tuning=Tuning(SPACE, trials=3)), tmp_path)[1]
-    made = len(scored)
-    again = tuned(tiny_plan(tuning=Tuning(SPACE, trials=3)), tmp_path)[1]
-    assert len(scored) == made
-    assert again == first
 
 
 def test_failed_trials_count_and_all_failing_is_an_error(tiny_plan, tmp_path, monkeypatch):

@@ -45,8 +45,17 @@ def test_evaluation_images_are_fixed_and_training_images_are_fresh(data):
     first, again = (data.eval_loader("test").dataset[3] for _ in range(2))
     assert (first["image"] == again["image"]).all()
     samples = data.train_loader().dataset
-    assert (samples[0, 3]["image"] == samples[0, 3]["image"]).all()
-    assert (samples[0, 3]["image"] != samples[1, 3]["image"]).any()
+    assert (samples[0, 3].image == samples[0, 3].image).all()
+    assert (samples[0, 3].image != samples[1, 3].image).any()
+
+
+def test_a_batch_is_the_slices_themselves_and_their_mirrors(data):
+    batch = next(data.training_batches(0))
+    volume = np.ascontiguousarray(brain_volume()[1][:, ::-1].T)
+    for label, index in zip(batch["label"].numpy(), batch["index"], strict=True):
+        expected = volume[20 + index]
+        assert np.array_equal(label, expected) or np.array_equal(label, expected[:, ::-1])
+    assert batch["image"].shape == (4, 1, 233, 197)
 
 
 def test_every_class_occurs_in_every_split(data):

@@ -164,7 +164,7 @@ def test_a_download_does_not_overwrite(tmp_path):
 
 @pytest.mark.camvid
 def test_the_real_set_is_whole():
-    data = data_from_config(compose(["data=camvid"]))
+    data = data_from_config(compose(["data=camvid", "data.cache_budget_gib=0"]))
     assert [len(data.split(name).ids) for name in ("train", "val", "test")] == [367, 101, 233]
     image, label = data.split("train").load(0, np.random.default_rng())
     assert image.shape == (360, 480, 3)
@@ -180,7 +180,7 @@ def test_the_real_set_is_whole():
 @pytest.mark.camvid
 @pytest.mark.slow
 def test_the_statistics_in_the_config_are_the_training_splits():
-    config = compose(["data=camvid"])
+    config = compose(["data=camvid", "data.cache_budget_gib=0"])
     dataset = data_from_config(config).split("train")
     pixels = np.stack([dataset.load(index, np.random.default_rng())[0] for index in range(0, 367, 2)]) / 255
     assert pixels.mean((0, 1, 2)) == pytest.approx(list(config.data.mean), abs=0.01)

@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from torchvision.transforms.v2.functional import resize
 
 from segnet.build import compose, data_from_config
-from segnet.data import ColourLookup
+from segnet.data import Augmentation, ColourLookup, DataModule
+from segnet.data.augmentation import cut
+from segnet.data.batch import Collate, TrainingSample
+from segnet.data.dataset import shrink
 from segnet.data.images import find_images, read_image
 from segnet.errors import UserError
 from segnet.metrics import scores
@@ -17,15 +21,14 @@ def module(*overrides: str):
 
 
 def batches(data, epoch: int) -> list[dict]:
-    loader = data.train_loader()
-    loader.sampler.set_epoch(epoch)
-    return list(loader)
+    return list(data.training_batches(epoch))
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("epoch", [0, 5])
-def test_the_workers_do_not_change_the_batches(epoch):
+def test_the_workers_do_not_change_the_batches(epoch, workers):
     alone = batches(module(*AUGMENTED, "data.num_workers=0"), epoch)
-    helped = batches(module(*AUGMENTED, "data.num_workers=2"), epoch)
+    helped = batches(module(*AUGMENTED, f"data.num_workers={workers}"), epoch)
     assert len(alone) == len(helped) == 2
     for one, two in zip(alone, helped, strict=True):
         assert all(torch.equal(one[key], two[key]) for key in ("image", "label", "index"))
@@ -41,10 +44,69 @@ def test_epochs_and_seeds_differ():
 
 def test_a_sample_depends_on_seed_epoch_and_index_alone():
     data = module(*AUGMENTED, "data.num_workers=0")
-    samples = module(*AUGMENTED).train_loader().dataset
+    loader = module(*AUGMENTED).train_loader()
     for batch in batches(data, 2):
         for index, image in zip(batch["index"].tolist(), batch["image"], strict=True):
-            assert torch.equal(samples[2, index]["image"], image)
+            assert torch.equal(loader.collate_fn([loader.dataset[2, index]]).augment()["image"][0], image)
+
+
+def test_processes_share_the_batches_of_a_single_one():
+    data = module(*AUGMENTED, "data.num_workers=0")
+    shares = zip(*(data.training_batches(1, rank, world_size=2) for rank in range(2)), strict=True)
+    for whole, parts in zip(batches(data, 1), shares, strict=True):
+        for name in ("image", "label", "index"):
+            assert torch.equal(whole[name], torch.cat([part[name] for part in parts]))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_batch_done_at_once_is_the_batch_done_one_by_one(channels):
+    """A GPU takes the one way and the CPU the other; here both on the CPU."""
+    augment = Augmentation(
+        9, [0.2] * channels, (20, 30), (0.3, 2.0), 0.5, 25, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.2
+    )
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 256, (channels, height, 50), np.uint8) for height in (20, 35, 60, 35)]
+    draws = [augment.draw(image.shape[1:], random) for image in images]
+    batch = Collate(augment)(
+        [
+            TrainingSample(*cut(image, image[0] % 5, draw), n)
+            for n, (image, draw) in enumerate(zip(images, draws, strict=True))
+        ]
+    )
+    one_by_one = batch.augment()
+    at_once = batch._augment(slice(None), batch.image.shape[-2:], max(batch.radii))
+    assert len({*batch.parts}) > 1
+    assert len({*batch.radii}) > 1
+    assert torch.equal(one_by_one["label"], at_once[1])
+    assert (one_by_one["image"].int() - at_once[0].int()).abs().max() <= 1
+
+
+def test_images_of_different_sizes_need_a_crop():
+    class Mixed:
+        ids = ("a", "b")
+
+        def load(self, index, random):
+            return np.full((8 + index, 9, 3), 50 * index, np.uint8), np.full((8 + index, 9), index, np.uint8)
+
+    def loader(augmentation):
+        classes = {"a": (0, 0, 0), "b": (9, 9, 9)}
+        return DataModule(lambda split: Mixed(), classes, 255, 3, augmentation, 2, 2, num_workers=0).training_batches(0)
+
+    (batch,) = loader(Augmentation(255, [0, 0, 0], crop=(8, 8)))
+    assert batch["image"].shape == (2, 3, 8, 8)
+    assert torch.equal(batch["image"][:, 0], 50 * batch["label"])
+    with pytest.raises(
+        UserError, match=r"images of 9x8 and 9x9 pixels cannot share a batch: set data.augmentation.crop"
+    ):
+        list(loader(Augmentation(255, [0, 0, 0])))
+
+
+@pytest.mark.parametrize("scale", [0.3, 0.5, 1.7])
+def test_images_are_shrunk_as_torchvision_does_it(scale):
+    image = torch.randint(0, 256, (3, 41, 57), dtype=torch.uint8)
+    size = [round(41 * scale), round(57 * scale)]
+    expected = resize(image, size, antialias=True)
+    assert (shrink(image, scale).int() - expected.int()).abs().max() <= 1
 
 
 def test_scale_shrinks_the_image_and_leaves_the_label_for_scoring():

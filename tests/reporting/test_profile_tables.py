@@ -37,11 +37,11 @@ def test_stage_table(profile: Profile) -> None:
         cells = [cell.strip() for cell in re.split("[│┃]", line)]
         if len(cells) > 3:
             rows[cells[1]] = cells[2:-1]
-    # Kept: the pooled map, and what convolution and ReLU made; the indices of the 4 x 16 x 20 pooled values stand with
-    # the stage that the pooling leads to.
+    # Kept: the pooled map, and what convolution and ReLU made; the indices of the 4 x 16 x 20 pooled values, a byte
+    # each, stand with the stage that the pooling leads to.
     assert rows["encoder 0"] == ["4x32x40", "1", "116", "138.24 k", "40.0 KiB", "0", "3x3"]
     assert rows["encoder 1"][:5] == ["8x16x20", "2", "304", "92.16 k", "25.1 KiB"]
-    assert rows["encoder 1"][5] == "10.0 KiB"
+    assert rows["encoder 1"][5] == "1.2 KiB"
     assert rows["head"] == ["4x32x40", "1", "20", "20.48 k", "0", "0", "12x12"]
     assert rows["encoder.stages.0.0.convolution (RegularConvolution)"][:4] == ["32x40", "", "108", "138.24 k"]
     assert rows["total"][2] == "776"

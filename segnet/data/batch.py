@@ -1,0 +1,174 @@
+"""A training batch on its way to the network: cut out in the loader, augmented where the network runs."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segnet.data.augmentation import Augmentation, Draw, cut, smoothing_radius
+from segnet.data.dataset import Sample, SegmentationDataset, planes
+from segnet.data.transform import Maps
+from segnet.errors import UserError
+from segnet.randomness import numpy_stream
+
+
+class TrainingSample(NamedTuple):
+    """A part of an image ``(C, H, W)`` and its label ``(H, W)``, uint8, and what is to happen to them."""
+
+    image: np.ndarray
+    label: np.ndarray
+    draw: Draw
+    index: int
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """What the training loader yields: pixels as they were decoded, and what was drawn for them.
+
+    Attributes:
+        image: ``(N, C, H, W)`` uint8, the parts of the images that are read, padded to one size.
+        label: ``(N, H, W)`` uint8.
+        index: ``(N,)`` int64, place of the samples in their split.
+        maps: see :class:`segnet.data.transform.Maps`.
+        colours: ``(N, 4)`` float32, see :class:`segnet.data.augmentation.Draw`.
+        parts: height and width of each sample before padding.
+        radii: of the smoothing of each sample, see :func:`segnet.data.transform.transform_batch`.
+        size: height and width after augmentation.
+        augmentation: what does it.
+    """
+
+    image: Tensor
+    label: Tensor
+    index: Tensor
+    maps: Maps
+    colours: Tensor
+    parts: list[tuple[int, int]]
+    radii: list[int]
+    size: tuple[int, int]
+    augmentation: Augmentation
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def to(self, device: torch.device | str) -> "TrainingBatch":
+        """Copy the tensors to a device, without waiting where they are pinned."""
+        pinned = torch.device(device).type == "cuda"
+        return self._each(lambda tensor: tensor.to(device, non_blocking=pinned))
+
+    def pin_memory(self) -> "TrainingBatch":
+        """Copy the tensors to page-locked memory; torch's loader calls this."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "TrainingBatch":
+        return replace(
+            self,
+            image=change(self.image),
+            label=change(self.label),
+            index=change(self.index),
+            maps=Maps(*map(change, self.maps)),
+            colours=change(self.colours),
+        )
+
+    def augment(self) -> Sample:
+        """Return the batch that the network learns from, on the device where the tensors are.
+
+        On a GPU the whole batch is done at once. On the CPU one sample is done after another, which stays in the
+        caches; the result is the same.
+        """
+        if self.image.device.type == "cpu":
+            each = enumerate(zip(self.parts, self.radii, strict=True))
+            pairs = [self._augment(slice(n, n + 1), part, radius) for n, (part, radius) in each]
+            images, labels = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+        else:
+            images, labels = self._augment(slice(None), self.image.shape[-2:], max(self.radii))
+        return {"image": images, "label": labels, "index": self.index}
+
+    def _augment(self, chosen: slice, part: Sequence[int], radius: int) -> tuple[Tensor, Tensor]:
+        return self.augmentation.transform(
+            self.image[chosen, :, : part[0], : part[1]],
+            self.label[chosen, : part[0], : part[1]],
+            Maps(*(values[chosen] for values in self.maps)),
+            self.colours[chosen],
+            self.size,
+            radius,
+        )
+
+
+class TrainingSamples(torch.utils.data.Dataset):
+    """Training samples, found by ``(epoch, index)``: what is drawn for them depends on these and the seed alone.
+
+    Args:
+        dataset: the training split.
+        augmentation: of the samples.
+        scale: the network sees images resized by this factor.
+        seed: the run's seed.
+    """
+
+    def __init__(self, dataset: SegmentationDataset, augmentation: Augmentation, scale: float, seed: int) -> None:
+        self.dataset, self.augmentation, self.scale, self.seed = dataset, augmentation, scale, seed
+
+    def __len__(self) -> int:
+        return len(self.dataset.ids)
+
+    def __getitem__(self, key: tuple[int, int]) -> TrainingSample:
+        epoch, index = key
+        random = numpy_stream(self.seed, "sample", epoch, index)
+        image, label = self.dataset.load(index, random)
+        draw = self.augmentation.draw(label.shape, random, self.scale)
+        return TrainingSample(*cut(planes(image), label, draw), index)
+
+
+class Collate:
+    """Joins training samples into a batch.
+
+    Args:
+        augmentation: what is to be done to them.
+    """
+
+    def __init__(self, augmentation: Augmentation) -> None:
+        self.augmentation = augmentation
+
+    def __call__(self, samples: list[TrainingSample]) -> TrainingBatch:
+        """Join samples.
+
+        Raises:
+            UserError: they do not come out in one size.
+        """
+        draws = [sample.draw for sample in samples]
+        sizes = sorted({draw.size for draw in draws})
+        if len(sizes) > 1:
+            raise UserError(
+                f"images of {sizes[0][1]}x{sizes[0][0]} and {sizes[1][1]}x{sizes[1][0]} pixels cannot share a batch: "
+                f"set data.augmentation.crop=[HEIGHT,WIDTH], or data.batch_size=1"
+            )
+        parts = [sample.label.shape for sample in samples]
+        canvas = [max(sides) for sides in zip(*parts, strict=True)]
+
+        def join(values: Sequence) -> Tensor:
+            return torch.from_numpy(np.stack(values).astype(np.float32))
+
+        return TrainingBatch(
+            image=torch.from_numpy(_stack([sample.image for sample in samples], canvas)),
+            label=torch.from_numpy(_stack([sample.label for sample in samples], canvas)),
+            index=torch.tensor([sample.index for sample in samples]),
+            maps=Maps(*(join([getattr(draw, name) for draw in draws]) for name in Maps._fields)),
+            colours=join([draw.colour for draw in draws]),
+            parts=parts,
+            radii=[smoothing_radius(draw) for draw in draws],
+            size=sizes[0],
+            augmentation=self.augmentation,
+        )
+
+
+def _stack(parts: Sequence[np.ndarray], canvas: Sequence[int]) -> np.ndarray:
+    """Join ``(..., H, W)``; the last row and column of smaller ones are repeated, as the smoothing does at an edge."""
+    joined = np.empty((len(parts), *parts[0].shape[:-2], *canvas), np.uint8)
+    for target, part in zip(joined, parts, strict=True):
+        height, width = part.shape[-2:]
+        target[..., :height, :width] = part
+        target[..., height:, :width] = part[..., -1:, :]
+        target[..., width:] = target[..., width - 1 : width]
+    return joined

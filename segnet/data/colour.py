@@ -1,0 +1,72 @@
+"""Changes of brightness, contrast, saturation and hue, each sample of a batch by its own amount.
+
+Same definitions as torchvision's ``adjust_brightness`` and the others have for float images; values are 0..255. All
+but the hue work in place.
+"""
+
+import torch
+from torch import Tensor
+
+
+def adjust_brightness(images: Tensor, factors: Tensor) -> Tensor:
+    """Multiply images ``(N, C, H, W)`` by factors ``(N,)``; 1 leaves an image as it is. So for the next two."""
+    return images.mul_(factors[:, None, None, None]).clamp_(0, 255)
+
+
+def adjust_contrast(images: Tensor, factors: Tensor) -> Tensor:
+    """Stretch values about the mean grey of each image."""
+    grey = _grey(images)
+    # Summed in whole 1/256 levels, for then the order of the sum, which threads and devices choose, does not matter.
+    levels = (grey * 256).round().to(torch.int32).sum((1, 2, 3), dtype=torch.int64)
+    mean = (levels.double() / (256 * grey[0].numel())).float()
+    return _blend(images, mean[:, None, None, None], factors)
+
+
+def adjust_saturation(images: Tensor, factors: Tensor) -> Tensor:
+    """Stretch colours about the grey of each pixel; a grey image stays as it is."""
+    return images if images.shape[1] == 1 else _blend(images, _grey(images), factors)
+
+
+def adjust_hue(images: Tensor, shifts: Tensor) -> Tensor:
+    """Turn the hue by ``(N,)`` turns of the HSV colour circle; a grey image stays as it is."""
+    if images.shape[1] == 1:
+        return images
+    red, green, blue = images.unbind(1)
+    value, low = images.amax(1), images.amin(1)
+    chroma = value - low
+    safe = torch.where(chroma > 0, chroma, 1.0)
+    sixths = torch.where(
+        value == red,
+        (green - blue) / safe,
+        torch.where(value == green, (blue - red) / safe + 2, (red - green) / safe + 4),
+    )
+    sixths = sixths + 6 * shifts[:, None, None]
+    channels = []
+    for offset in (5, 3, 1):  # the closed form of HSV to RGB
+        place = torch.remainder(sixths + offset, 6)
+        channels.append(value - chroma * torch.minimum(place, 4 - place).clamp(0, 1))
+    return torch.stack(channels, dim=1)
+
+
+def _grey(images: Tensor) -> Tensor:
+    """Luma of Rec. 601, ``(N, 1, H, W)``."""
+    if images.shape[1] == 1:
+        return images
+    red, green, blue = images.split(1, dim=1)
+    grey = red * 0.2989
+    grey += green * 0.587
+    grey += blue * 0.114
+    return grey
+
+
+def _blend(images: Tensor, other: Tensor, factors: Tensor) -> Tensor:
+    factors = factors[:, None, None, None]
+    return images.mul_(factors).add_(other * (1 - factors)).clamp_(0, 255)
+
+
+ADJUSTMENTS = {
+    "brightness": adjust_brightness,
+    "contrast": adjust_contrast,
+    "saturation": adjust_saturation,
+    "hue": adjust_hue,
+}
