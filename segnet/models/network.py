@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from segnet.layers.convolution import padding_of
+
 
 class SegmentationNetwork(nn.Module):
     """Takes images of any height and width from 1 pixel up to logits of the same size.
@@ -16,6 +18,7 @@ class SegmentationNetwork(nn.Module):
         num_classes: number of classes K.
         mean: mean of each image channel (images in 0..1), subtracted first.
         std: spread of each image channel, divided by next.
+        head_kernel_size: odd number of taps of the head's convolution along each axis.
 
     Raises:
         segnet.errors.UserError: the parts cannot work together.
@@ -29,6 +32,7 @@ class SegmentationNetwork(nn.Module):
         num_classes: int,
         mean: Sequence[float],
         std: Sequence[float],
+        head_kernel_size: int = 1,
     ) -> None:
         super().__init__()
         # The normalisation is part of the network, so that whoever uses it hands it images in 0..1 and nothing else.
@@ -37,7 +41,8 @@ class SegmentationNetwork(nn.Module):
         self.encoder = encoder
         self.context = context(encoder.channels[-1])
         self.decoder = decoder(encoder, self.context.out_channels)
-        self.head = nn.Conv2d(self.decoder.out_channels, num_classes, kernel_size=1)
+        padding = padding_of(head_kernel_size, 1, "same")
+        self.head = nn.Conv2d(self.decoder.out_channels, num_classes, head_kernel_size, padding=padding)
 
     @property
     def num_classes(self) -> int:
