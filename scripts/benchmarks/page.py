@@ -108,7 +108,7 @@ def render_tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         columns = [key for key in dict.fromkeys(key for row in members for key in row) if key != "table"]
         if table is not None:
             parts.append(f"**{table}**\n")
-        lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
+        lines = [f"| {' | '.join(map(show, columns))} |", f"|{' --- |' * len(columns)}"]
         lines += [f"| {' | '.join(show(row.get(column)) for column in columns)} |" for row in members]
         parts.append("\n".join(lines) + "\n")
     return parts
