@@ -31,6 +31,7 @@ BENCHMARKS = (
     Benchmark("pooling", "pooling.py", "Max-pool and max-unpool with compact indices"),
     Benchmark("input", "input_pipeline.py", "Input pipeline"),
     Benchmark("growth", "growth.py", "How cost grows"),
+    Benchmark("startup", "startup.py", "Start-up"),
 )
 
 INTRODUCTION = """\

@@ -1,6 +1,7 @@
 """``segnet-train``: train a network, or go on with a run."""
 
 import sys
+import time
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -10,6 +11,7 @@ from segnet.cli.entry import run_command
 
 def work(config: DictConfig) -> float:
     """Train; the return value is what a sweeper of Hydra's optimises."""
+    started = time.monotonic()  # before the imports, which take most of the time to the first step
     from hydra.core.hydra_config import HydraConfig
 
     from segnet.build import load_config
@@ -26,7 +28,7 @@ def work(config: DictConfig) -> float:
                 f"a run goes on with its own config: leave out {' '.join(changes)}, or start a new run without resume"
             )
         config = load_config(run_dir)
-    metrics = train(config, run_dir, resume)
+    metrics = train(config, run_dir, resume, started)
     if config.task.monitor not in metrics:  # a further process of a distributed training
         return float("nan")
     print(f"run folder: {run_dir}")

@@ -29,6 +29,7 @@ class History(pl.Callback):
     Attributes:
         train_seconds: time spent in training steps so far, validation left out.
         train_images: images seen in them.
+        first_step: when the first step of this process was done, seconds of :func:`time.monotonic`; None before.
     """
 
     def __init__(self, run_dir: str, monitor: str) -> None:
@@ -36,6 +37,7 @@ class History(pl.Callback):
         self.monitor = monitor
         self.rows: list[dict] = []
         self.train_seconds, self.train_images = 0.0, 0
+        self.first_step: float | None = None
         self._started = self._train_ended = 0.0
 
     def state_dict(self) -> dict:
@@ -58,6 +60,8 @@ class History(pl.Callback):
         """Count images, and stop the clock with the last batch."""
         self.train_images += trainer.train_dataloader.sampler.batch_size
         self._train_ended = time.perf_counter()
+        if self.first_step is None:
+            self.first_step = time.monotonic()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the epoch's row."""

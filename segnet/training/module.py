@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from segnet.data.dataset import Sample
 from segnet.errors import UserError
 from segnet.layers import fusion_weights
+from segnet.training.loss_watch import BadLoss, LossWatch
 
 
 class TrainingModule(pl.LightningModule):
@@ -43,6 +44,7 @@ class TrainingModule(pl.LightningModule):
         self.loss = loss
         self._optimizer, self._scheduler = optimizer, scheduler
         self.sample_ids = sample_ids
+        self._watch = LossWatch()
 
     def batch_loss(self, batch: Sample) -> Tensor:
         """Return the training loss of a batch, a scalar."""
@@ -64,19 +66,25 @@ class TrainingModule(pl.LightningModule):
         """Return the loss of a batch.
 
         Raises:
-            UserError: the loss is not finite.
+            UserError: the loss is not finite; on a GPU it is found some steps later, see :class:`LossWatch`.
         """
         loss = self.batch_loss(batch)
-        if not torch.isfinite(loss):
-            self._refuse_non_finite(loss, batch)
+        self._refuse(self._watch.observe(loss, batch["index"]), self.global_step)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(batch["image"]))
         return loss
 
-    def _refuse_non_finite(self, loss: Tensor, batch: Sample) -> None:
-        names = ", ".join(self.sample_ids[index] for index in batch["index"].tolist())
+    def on_train_epoch_end(self) -> None:
+        """Look at the last losses, before the epoch's checkpoint is written."""
+        self._refuse(self._watch.look(), self.global_step - 1)
+
+    def _refuse(self, bad: BadLoss | None, last_step: int) -> None:
+        if bad is None:
+            return
+        names = ", ".join(self.sample_ids[index] for index in bad.samples)
         raise UserError(
-            f"the loss became {loss.item()} in step {self.global_step} (epoch {self.current_epoch}), on the samples "
-            f"{names}: lower optimizer.lr, or set trainer.precision=32-true; the checkpoints of earlier epochs are kept"
+            f"the loss became {bad.value} in step {last_step - bad.steps_ago} (epoch {self.current_epoch}), on "
+            f"the samples {names}: lower optimizer.lr, or set trainer.precision=32-true; the checkpoints of earlier "
+            f"epochs are kept"
         )
 
     def on_validation_epoch_start(self) -> None:
@@ -106,8 +114,21 @@ class TrainingModule(pl.LightningModule):
         kernels = [parameter for parameter in parameters if parameter.ndim > 1]
         others = [parameter for parameter in parameters if parameter.ndim <= 1]
         optimizer = self._optimizer([{"params": kernels}, {"params": others, "weight_decay": 0.0}])
+        self._refuse_clipping_of_fused(optimizer)
         scheduler = self._scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _refuse_clipping_of_fused(self, optimizer: torch.optim.Optimizer) -> None:
+        """Lightning would refuse it in the first step, in other words."""
+        if (
+            self.trainer.gradient_clip_val
+            and optimizer.defaults.get("fused")
+            and "mixed" in str(self.trainer.precision)
+        ):
+            raise UserError(
+                f"trainer.gradient_clip_val={self.trainer.gradient_clip_val} cannot clip under a fused optimiser in "
+                f"precision {self.trainer.precision}: set optimizer.fused=false"
+            )
 
 
 def _distributed() -> bool:

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,13 +46,15 @@ LIGHTNING_HINTS = (
 )
 
 
-def train(config: DictConfig, run_dir: Path, resume: bool = False) -> dict[str, Any]:
+def train(config: DictConfig, run_dir: Path, resume: bool = False, started: float | None = None) -> dict[str, Any]:
     """Train, score the best checkpoint on the test split, and fill the run folder.
 
     Args:
         config: as composed from ``configs/train.yaml``.
         run_dir: where to; ``config.run_dir`` is set to it.
         resume: go on from the folder's last checkpoint, if it has one.
+        started: when the command was called, seconds of :func:`time.monotonic`; None: now. The time from there to the
+            end of the first step is ``seconds_to_first_step``.
 
     Returns:
         The content of ``metrics.json``.
@@ -62,11 +65,12 @@ def train(config: DictConfig, run_dir: Path, resume: bool = False) -> dict[str, 
     """
     if _is_first_process() and not resume and (run_dir / CONFIG).exists():
         raise UserError(f"{run_dir} holds a run already: go on with it by resume={run_dir}, or name another run_dir")
+    started = time.monotonic() if started is None else started
     config.run_dir = str(run_dir)
     metrics: dict[str, Any] = {"status": "failed", "seed": config.seed}
     try:
         with _without_hints():
-            metrics |= _train(config, run_dir, resume)
+            metrics |= _train(config, run_dir, resume, started)
         metrics["status"] = "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
         metrics["status"] = "interrupted"
@@ -100,7 +104,7 @@ def _is_first_process() -> bool:
     return int(os.environ.get("LOCAL_RANK", 0)) == 0 and int(os.environ.get("NODE_RANK", 0)) == 0
 
 
-def _train(config: DictConfig, run_dir: Path, resume: bool) -> dict[str, Any]:
+def _train(config: DictConfig, run_dir: Path, resume: bool, started: float) -> dict[str, Any]:
     task, data = task_from_config(config), data_from_config(config)
     callbacks = _optional_parts("callbacks", config.callbacks)
     trainer = _build_trainer(config, callbacks)
@@ -136,7 +140,7 @@ def _train(config: DictConfig, run_dir: Path, resume: bool) -> dict[str, Any]:
         return {}
     # As anyone would load it later, so that segnet-evaluate repeats these scores to the last digit.
     network = load(run_dir).to(trainer.strategy.root_device)
-    facts = _facts(trainer, network, task.input_shape(_image_shape(data)))
+    facts = _facts(trainer, network, task.input_shape(_image_shape(data)), started)
     return facts | task.final_scores(network, data, run_dir / PREDICTIONS)
 
 
@@ -196,7 +200,9 @@ def _image_shape(data: DataModule) -> tuple[int, int, int]:
     return tuple(data.eval_loader("test").dataset[0]["image"].shape)
 
 
-def _facts(trainer: pl.Trainer, network: nn.Module, input_shape: tuple[int, int, int]) -> dict[str, Any]:
+def _facts(
+    trainer: pl.Trainer, network: nn.Module, input_shape: tuple[int, int, int], started: float
+) -> dict[str, Any]:
     history = next(callback for callback in trainer.callbacks if isinstance(callback, History))
     return {
         "params": count_parameters(network),
@@ -205,6 +211,7 @@ def _facts(trainer: pl.Trainer, network: nn.Module, input_shape: tuple[int, int,
         "epochs": trainer.current_epoch,
         "train_seconds": round(history.train_seconds, 3),
         "train_images_per_second": round(history.train_images / history.train_seconds, 3),
+        "seconds_to_first_step": None if history.first_step is None else round(history.first_step - started, 3),
         "device": str(trainer.strategy.root_device),
         "precision": str(trainer.precision),
         "torch": torch.__version__,

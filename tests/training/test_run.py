@@ -40,6 +40,7 @@ def test_metrics_have_flat_keys_and_plain_values(run):
     assert {"val/miou", "test/miou", "test/iou/pole", "lookup/test/miou", "params", "macs", "epochs"} <= metrics.keys()
     assert metrics["epochs"] == 3
     assert metrics["train_seconds"] > 0
+    assert metrics["seconds_to_first_step"] > 0
     assert metrics["train_images_per_second"] == pytest.approx(24 / metrics["train_seconds"], rel=0.01)
     assert 0 <= metrics["test/miou"] <= 1
 
@@ -160,6 +161,14 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tiny
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["status"] == "failed"
     assert "the loss became nan" in metrics["error"]
+
+
+def test_a_fused_optimiser_that_cannot_clip_is_refused(tiny_config, tmp_path):
+    clipped = ("trainer.gradient_clip_val=1.0", "trainer.precision=bf16-mixed", "trainer.max_epochs=1")
+    with pytest.raises(UserError, match=r"trainer.gradient_clip_val=1.0 .* bf16-mixed: set optimizer.fused=false"):
+        train(tiny_config(*clipped), tmp_path / "refused")
+    assert train(tiny_config(*clipped, "optimizer.fused=false"), tmp_path / "run")["status"] == "completed"
+    train(tiny_config("trainer.gradient_clip_val=1.0", "trainer.max_epochs=1"), tmp_path / "float32")
 
 
 def test_a_strange_label_is_found_before_training(tiny_config, tmp_path):
