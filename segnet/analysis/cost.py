@@ -45,6 +45,7 @@ class StageCost:
         activation_bytes: memory written in this stage that the backward pass needs, pool indices left out.
         index_bytes: the same of pool indices (integer tensors).
         modules: the modules that multiply or hold parameters, in the order in which they ran.
+        forms: the exact cheaper forms that ran, such as "Nearest + 3x3 -> transposed 4x4".
     """
 
     name: str
@@ -56,6 +57,7 @@ class StageCost:
     activation_bytes: int
     index_bytes: int
     modules: tuple[ModuleCost, ...]
+    forms: tuple[str, ...]
 
 
 def count_parameters(module: nn.Module) -> int:
@@ -102,6 +104,9 @@ def stage_costs(network: nn.Module, images: Tensor) -> list[StageCost]:
         operators[operator.module].append(operator)
         stage_macs[seen.stage_of(index)] += operator.macs
     modules: dict[str, list[ModuleCost]] = defaultdict(list)
+    forms: dict[str, dict[str, None]] = defaultdict(dict)
+    for index, form in seen.forms:
+        forms[seen.stage_of(index)][form] = None
     for name, module in _distinct_modules(network, seen):
         cost = _module_cost(name, module, operators[name])
         if cost.macs or cost.parameters:
@@ -111,7 +116,8 @@ def stage_costs(network: nn.Module, images: Tensor) -> list[StageCost]:
         activation, index = memory.get(stage.name, (0, 0))
         own = tuple(modules[stage.name])
         parameters, macs = sum(module.parameters for module in own), stage_macs[stage.name]
-        cost = StageCost(stage.name, stage.stride, stage.channels, stage.size, parameters, macs, activation, index, own)
+        place = (stage.name, stage.stride, stage.channels, stage.size)
+        cost = StageCost(*place, parameters, macs, activation, index, own, tuple(forms[stage.name]))
         if parameters or macs or activation or index:
             costs.append(cost)
     return costs

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from segnet.layers import Nearest
+from segnet.layers.deferred import use_exact_rewrites
 
 # By the names of torch's functions; those that work in place add an underscore.
 IDENTITIES = (
@@ -38,6 +39,7 @@ def neutral_copy(network: nn.Module) -> nn.Module:
     An unpooling, which puts a value at any one place of its window, becomes nearest neighbour, which puts it at all.
     """
     network = copy.deepcopy(network).float().cpu().eval().requires_grad_(False)
+    use_exact_rewrites(network, False)  # an exact form may take off again what it added too much
     generator = torch.Generator().manual_seed(0)
     for module in list(network.modules()):
         for name, child in module.named_children():

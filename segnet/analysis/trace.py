@@ -17,6 +17,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from segnet.layers.deferred import Enlarged, Stacked
+from segnet.layers.rewrite_rules import listen
+
 OUTSIDE = "other"
 """The stage of what runs in none: the normalisation of the image, say."""
 
@@ -66,14 +69,16 @@ class Trace:
     Attributes:
         operators: in the order in which they ran.
         stages: in the order in which they ended.
-        outputs: the output of each stage, beside ``stages``.
+        outputs: the output of each stage, beside ``stages``; deferred where another one computes it.
         modules: the first operator index at which each module that ran was entered, by qualified name.
+        forms: the exact cheaper forms that ran, each with the index of its first operator.
     """
 
     operators: list[Operator] = field(default_factory=list)
     stages: list[Stage] = field(default_factory=list)
-    outputs: list[Tensor] = field(default_factory=list)
+    outputs: list[Tensor | Enlarged | Stacked] = field(default_factory=list)
     modules: dict[str, int] = field(default_factory=dict)
+    forms: list[tuple[int, str]] = field(default_factory=list)
     _starts: dict[str, int] = field(default_factory=dict)
 
     def stage_of(self, index: int) -> str:
@@ -92,12 +97,13 @@ class Trace:
 
     def add_stage(self, name: str, stride: int | None, output: Any, start: int, end: int) -> None:
         """Note that a stage ran from operator ``start`` up to ``end``."""
-        tensor = next((leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)), None)
+        # A deferred map has its shape before it is computed, which another stage may do.
+        tensor = next((leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor | Enlarged | Stacked)), None)
         if tensor is None or name in self._starts:
             return
-        size = tuple(tensor.shape[-2:]) if tensor.dim() == 4 else None
+        size = tuple(tensor.shape[-2:]) if len(tensor.shape) == 4 else None
         self._starts[name] = start
-        self.stages.append(Stage(name, stride, size, tensor.shape[1] if tensor.dim() > 1 else None, end))
+        self.stages.append(Stage(name, stride, size, tensor.shape[1] if len(tensor.shape) > 1 else None, end))
         self.outputs.append(tensor)
 
     def add_encoder(self, output: Any, strides: Any, start: int) -> None:
@@ -171,7 +177,10 @@ def trace(network: nn.Module, watch_operators: bool = True) -> Iterator[Trace]:
         handles.append(module.register_forward_pre_hook(_enter(result, running, name)))
         handles.append(module.register_forward_hook(_leave(result, running, name, stages.get(name))))
     try:
-        with _Watcher(result, running) if watch_operators else nullcontext():
+        with (
+            listen(lambda form: result.forms.append((len(result.operators), form))),
+            _Watcher(result, running) if watch_operators else nullcontext(),
+        ):
             yield result
     finally:
         for handle in handles:
@@ -183,6 +192,7 @@ def _enter(result: Trace, running: list[str], name: str) -> Callable:
         running.append(name)
         result.modules.setdefault(name, len(result.operators))
 
+    hook.sees_deferred = True  # so that what is watched is what runs without it
     return hook
 
 
@@ -194,6 +204,7 @@ def _leave(result: Trace, running: list[str], name: str, stage: tuple[str, int |
         elif stage is not None:
             result.add_stage(*stage, output, result.modules[name], len(result.operators))
 
+    hook.sees_deferred = True
     return hook
 
 

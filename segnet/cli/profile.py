@@ -99,6 +99,7 @@ def _image_size(config: DictConfig) -> tuple[int, int]:
 def _profile_all(
     configs: dict[str, DictConfig], config: DictConfig, device: "torch.device"
 ) -> tuple[list["Profile"], dict[str, Any]]:
+    import copy
     import dataclasses
 
     import torch
@@ -107,6 +108,7 @@ def _profile_all(
     from segnet.analysis.latency import describe_device, measure_latencies
     from segnet.analysis.profile import inference_workload, profile_network, training_workload
     from segnet.build import network_from_config
+    from segnet.layers import use_exact_rewrites
     from segnet.training.precision import choose_precision
 
     size = _image_size(config)
@@ -117,7 +119,8 @@ def _profile_all(
         network = network_from_config(one).to(device, memory_format=layout)
         images = random_images(config.batch_size, one.data.channels, size).to(device, memory_format=layout)
         probes = random_images(config.probes, one.data.channels, size).to(device)
-        profiles.append(profile_network(name, network, images, probes, precision))
+        plain = use_exact_rewrites(copy.deepcopy(network), False)
+        profiles.append(profile_network(name, network, images, probes, precision, plain))
         workloads[name, "inference"] = inference_workload(network, images, precision)
         if config.training:
             workloads[name, "training step"] = training_workload(network, images, precision)

@@ -4,10 +4,13 @@ from segnet.layers.convolution import (
     BatchNorm,
     ConvBlock,
     ConvNormAct,
+    DepthwiseConvolution,
     FlippedConvolution,
     RegularConvolution,
     SeparableConvolution,
 )
+from segnet.layers.deferred import use_exact_rewrites
+from segnet.layers.exact import Kernel
 from segnet.layers.fusion import (
     AtrousRegularConvolution,
     ConcatFusion,
@@ -37,8 +40,10 @@ __all__ = [
     "ConcatFusion",
     "ConvBlock",
     "ConvNormAct",
+    "DepthwiseConvolution",
     "DySample",
     "FlippedConvolution",
+    "Kernel",
     "LinearFusion",
     "MaxPool",
     "MaxUnpool",
@@ -52,4 +57,5 @@ __all__ = [
     "Upsampler",
     "fusion_weights",
     "max_unpool",
+    "use_exact_rewrites",
 ]

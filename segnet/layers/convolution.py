@@ -8,13 +8,15 @@ Layers").
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segnet.errors import UserError
+from segnet.layers.deferred import Map, run_convolutions
+from segnet.layers.exact import Kernel, convolve_map
 
 Padding = Literal["same", "valid"]
 
@@ -50,6 +52,8 @@ class RegularConvolution(nn.Conv2d):
             the kernel inside, so that stride 1 makes it ``2l * dilation`` smaller. Networks use "same".
     """
 
+    takes_deferred_maps: ClassVar[bool] = True
+
     def __init__(
         self,
         in_channels: int,
@@ -62,6 +66,14 @@ class RegularConvolution(nn.Conv2d):
         zeros = padding_of(kernel_size, dilation, padding)
         super().__init__(in_channels, out_channels, kernel_size, stride, zeros, dilation, bias=False)
 
+    def kernel_weight(self) -> Tensor:
+        """Return the weights as a cross-correlation takes them."""
+        return self.weight
+
+    def forward(self, features: Map) -> Tensor:
+        """Convolve ``(N, in_channels, H, W)``, deferred or not."""
+        return super().forward(features) if isinstance(features, Tensor) else run_convolutions(features, self)
+
 
 class FlippedConvolution(RegularConvolution):
     """Convolution in the mathematical sense: ``x[i - u]`` where cross-correlation has ``x[i + u]``, both axes.
@@ -70,10 +82,54 @@ class FlippedConvolution(RegularConvolution):
     so that both learn the same functions, and one start is as likely as the other.
     """
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Convolve ``(N, in_channels, H, W)``."""
-        flipped = self.weight.flip(-2, -1)
-        return F.conv2d(features, flipped, None, self.stride, self.padding, self.dilation)
+    takes_deferred_maps: ClassVar[bool] = True
+
+    def kernel_weight(self) -> Tensor:
+        """Return the weights flipped, as a cross-correlation takes them."""
+        return self.weight.flip(-2, -1)
+
+    def forward(self, features: Map) -> Tensor:
+        """Convolve ``(N, in_channels, H, W)``, deferred or not."""
+        if isinstance(features, Tensor):
+            return F.conv2d(features, self.kernel_weight(), None, self.stride, self.padding, self.dilation)
+        return run_convolutions(features, self)
+
+
+class DepthwiseConvolution(nn.Conv2d):
+    """Convolution of each channel by itself, no bias; a dilated one by phases where that is faster.
+
+    Args:
+        channels: input and output channels.
+        kernel_size: odd number of taps along each axis.
+        stride: step between two outputs.
+        dilation: step between two taps.
+        padding: "same" or "valid", as in :class:`RegularConvolution`.
+    """
+
+    takes_deferred_maps: ClassVar[bool] = True
+
+    def __init__(
+        self, channels: int, kernel_size: int = 3, stride: int = 1, dilation: int = 1, padding: Padding = "same"
+    ) -> None:
+        zeros = padding_of(kernel_size, dilation, padding)
+        super().__init__(channels, channels, kernel_size, stride, zeros, dilation, groups=channels, bias=False)
+        self.exact_rewrites = True
+
+    def kernel_weight(self) -> Tensor:
+        """Return the weights as a cross-correlation takes them."""
+        return self.weight
+
+    def forward(self, features: Map) -> Tensor:
+        """Convolve ``(N, channels, H, W)``, deferred or not."""
+        if not isinstance(features, Tensor):
+            return run_convolutions(features, self)
+        if (
+            self.exact_rewrites
+            and self.stride == (1, 1)
+            and self.padding[0] == self.dilation[0] * (self.kernel_size[0] // 2)
+        ):
+            return convolve_map(features, Kernel(self.weight, None, self.dilation[0], self.groups))
+        return super().forward(features)
 
 
 class SeparableConvolution(nn.Module):
@@ -90,6 +146,8 @@ class SeparableConvolution(nn.Module):
         padding: "same" or "valid", as in :class:`RegularConvolution`.
     """
 
+    takes_deferred_maps: ClassVar[bool] = True
+
     def __init__(
         self,
         in_channels: int,
@@ -100,19 +158,19 @@ class SeparableConvolution(nn.Module):
         padding: Padding = "same",
     ) -> None:
         super().__init__()
-        zeros = padding_of(kernel_size, dilation, padding)
+        padding_of(kernel_size, dilation, padding)
         if kernel_size == 1:
             self.depthwise = nn.Identity()
             self.pointwise = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
             return
-        self.depthwise = nn.Conv2d(
-            in_channels, in_channels, kernel_size, stride, zeros, dilation, groups=in_channels, bias=False
-        )
+        self.depthwise = DepthwiseConvolution(in_channels, kernel_size, stride, dilation, padding)
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Mix space, then channels."""
-        return self.pointwise(self.depthwise(features))
+    def forward(self, features: Map) -> Tensor:
+        """Mix space, then channels, of a map ``(N, in_channels, H, W)``, deferred or not."""
+        if isinstance(features, Tensor):
+            return self.pointwise(self.depthwise(features))
+        return run_convolutions(features, self.depthwise, self.pointwise)
 
 
 class BatchNorm(nn.BatchNorm2d):

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from segnet.errors import UserError
 from segnet.layers import ConvBlock, ConvNormAct, RegularConvolution
+from segnet.layers.deferred import Enlarged, Map, Stacked, compute, is_current, is_watched, takes_deferred
+from segnet.layers.upsamplers import knows_its_exact_forms
 from segnet.models.encoders import EncoderOutput
 
 
@@ -51,6 +53,10 @@ class DecoderStage(nn.Module):
         kernel_size: odd number of taps of the block's convolutions along each axis.
         change_last: whether the block's last convolution changes the channel count, instead of its first.
         project: whether the channels are brought to ``width`` first; else the upsampler works on ``in_channels``.
+
+    Attributes:
+        exact_rewrites: whether upsampler, skip connection and the convolution behind them are computed in an exact
+            cheaper form, where there is one.
     """
 
     def __init__(
@@ -70,6 +76,7 @@ class DecoderStage(nn.Module):
     ) -> None:
         super().__init__()
         upsampled = width if project else in_channels
+        self.exact_rewrites = True
         # Regular whatever the block's convolution is: a 1x1 has no space to separate or to dilate.
         self.project = (
             nn.Identity()
@@ -83,13 +90,30 @@ class DecoderStage(nn.Module):
         self.block = ConvBlock(joined, self.out_channels, depth, convolution, activation, kernel_size, change_last)
 
     def forward(
-        self, features: Tensor, output_size: tuple[int, int], encoded: Tensor | None, pool_indices: Tensor | None
-    ) -> Tensor:
-        """Take ``(N, in_channels, h, w)`` to ``(N, out_channels, *output_size)``."""
-        upsampled = self.upsampler(self.project(features), output_size, pool_indices)
+        self, features: Map, output_size: tuple[int, int], encoded: Tensor | None, pool_indices: Tensor | None
+    ) -> Map:
+        """Take ``(N, in_channels, h, w)`` to ``(N, out_channels, *output_size)``, deferred where there is no block."""
+        if is_watched(*self.project.modules()) or not self.exact_rewrites:
+            features = compute(features)
+        projected = self.project(features)
+        if self.exact_rewrites and self._takes_deferred():
+            enlarged = Enlarged(projected, self.upsampler, output_size, pool_indices)
+            stacked = None if self.skip is None else self.skip.stacked(encoded)
+            result = self.block(enlarged if stacked is None else Stacked([enlarged, stacked]))
+            return compute(result) if is_watched(self) else result
+        upsampled = self.upsampler(compute(projected), output_size, pool_indices)
         if self.skip is not None:
             upsampled = self.skip(upsampled, encoded)
         return self.block(upsampled)
+
+    def _takes_deferred(self) -> bool:
+        """Whether all that meet a deferred map know it, and nobody watches them; else the plain form runs."""
+        upsampler, skip, block = self.upsampler, self.skip, self.block
+        if not knows_its_exact_forms(upsampler) or is_watched(upsampler, block):
+            return False
+        if skip is not None and (not is_current(skip, "stacked", "forward") or is_watched(skip)):
+            return False
+        return len(block) == 0 or (not is_watched(block[0]) and takes_deferred(block[0].convolution))
 
 
 class MirrorDecoder(nn.Module):
@@ -116,6 +140,10 @@ class MirrorDecoder(nn.Module):
     Raises:
         UserError: the upsampler needs pool indices and the encoder keeps none at some step, or ``depths``, ``widths``
             or ``skip_strides`` do not fit the encoder.
+
+    Attributes:
+        defers_last_step: whether the result may be deferred (:mod:`segnet.layers.deferred`) where the last steps have
+            no block, so that the head can run before them.
     """
 
     def __init__(
@@ -159,6 +187,7 @@ class MirrorDecoder(nn.Module):
             self.stages.append(stage)
             in_channels = stage.out_channels
         self.out_channels = in_channels
+        self.defers_last_step = False
         self._refuse_missing_pool_indices(encoder)
 
     def _joined_strides(self, encoder: nn.Module, skip_strides: Sequence[int] | None) -> Sequence[int]:
@@ -207,9 +236,11 @@ class MirrorDecoder(nn.Module):
                 f"{step.width}: set decoder.project=true, or choose another upsampler than upsampler=max_unpool"
             )
 
-    def forward(self, features: Tensor, encoded: EncoderOutput, image_size: tuple[int, int]) -> Tensor:
+    def forward(self, features: Tensor, encoded: EncoderOutput, image_size: tuple[int, int]) -> Map:
         """Take the context's features ``(N, in_channels, h, w)`` to ``(N, out_channels, *image_size)``."""
         for step, stage in zip(self.steps, self.stages, strict=True):
+            if is_watched(stage):
+                features = compute(features)
             if step.stage is None:
                 # Halving rounds up everywhere, so this is the size that a stage of this stride would have.
                 size = (-(-image_size[0] // step.stride), -(-image_size[1] // step.stride))
@@ -218,4 +249,4 @@ class MirrorDecoder(nn.Module):
                 skip = encoded.features[step.stage]
                 indices = encoded.pool_indices[step.stage]
                 features = stage(features, tuple(skip.shape[-2:]), skip, indices)
-        return features
+        return features if self.defers_last_step and not is_watched(self) else compute(features)

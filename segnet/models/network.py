@@ -1,11 +1,37 @@
 """The network: encoder, context block, decoder and head in a row."""
 
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from segnet.layers.convolution import padding_of
+from segnet.layers.deferred import Map, compute, run_convolutions, takes_deferred, use_exact_rewrites
+from segnet.models.decoders import MirrorDecoder
+
+
+class Head(nn.Conv2d):
+    """Convolution from features to logits; a 1x1 goes before the last upsampling where that is the same.
+
+    Args:
+        in_channels: channels that arrive.
+        out_channels: number of classes.
+        kernel_size: odd number of taps along each axis.
+    """
+
+    takes_deferred_maps: ClassVar[bool] = True
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, padding=padding_of(kernel_size, 1, "same"))
+
+    def kernel_weight(self) -> Tensor:
+        """Return the weights as a cross-correlation takes them."""
+        return self.weight
+
+    def forward(self, features: Map) -> Tensor:
+        """Take features ``(N, in_channels, H, W)``, deferred or not, to logits ``(N, out_channels, H, W)``."""
+        return super().forward(features) if isinstance(features, Tensor) else run_convolutions(features, self)
 
 
 class SegmentationNetwork(nn.Module):
@@ -19,6 +45,8 @@ class SegmentationNetwork(nn.Module):
         mean: mean of each image channel (images in 0..1), subtracted first.
         std: spread of each image channel, divided by next.
         head_kernel_size: odd number of taps of the head's convolution along each axis.
+        exact_rewrites: compute upsamplers with the convolutions behind them, and atrous depthwise convolutions, in
+            exact cheaper forms where there are some: the same weights, and the same function up to rounding.
 
     Raises:
         segnet.errors.UserError: the parts cannot work together.
@@ -33,6 +61,7 @@ class SegmentationNetwork(nn.Module):
         mean: Sequence[float],
         std: Sequence[float],
         head_kernel_size: int = 1,
+        exact_rewrites: bool = True,
     ) -> None:
         super().__init__()
         # The normalisation is part of the network, so that whoever uses it hands it images in 0..1 and nothing else.
@@ -41,8 +70,10 @@ class SegmentationNetwork(nn.Module):
         self.encoder = encoder
         self.context = context(encoder.channels[-1])
         self.decoder = decoder(encoder, self.context.out_channels)
-        padding = padding_of(head_kernel_size, 1, "same")
-        self.head = nn.Conv2d(self.decoder.out_channels, num_classes, head_kernel_size, padding=padding)
+        self.head = Head(self.decoder.out_channels, num_classes, head_kernel_size)
+        if isinstance(self.decoder, MirrorDecoder):
+            self.decoder.defers_last_step = True
+        use_exact_rewrites(self, exact_rewrites)
 
     @property
     def num_classes(self) -> int:
@@ -53,4 +84,5 @@ class SegmentationNetwork(nn.Module):
         """Take images ``(N, C, H, W)``, floats in 0..1, to class logits ``(N, K, H, W)``."""
         encoded = self.encoder((images - self.mean) / self.std)
         features = self.context(encoded.features[-1])
-        return self.head(self.decoder(features, encoded, tuple(images.shape[-2:])))
+        decoded = self.decoder(features, encoded, tuple(images.shape[-2:]))
+        return self.head(decoded if takes_deferred(self.head) else compute(decoded))

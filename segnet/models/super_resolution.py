@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segnet.errors import UserError
-from segnet.models.network import SegmentationNetwork
+from segnet.models.network import Head, SegmentationNetwork
 
 FACTORS = (2, 4)
 
@@ -19,11 +19,11 @@ def enlarge(images: Tensor, factor: int) -> Tensor:
     return F.interpolate(images, scale_factor=factor, mode="bicubic", align_corners=False)
 
 
-class ResidualHead(nn.Conv2d):
+class ResidualHead(Head):
     """A 1x1 convolution that starts at zero, so that a network begins at bicubic quality."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, kernel_size=1)
+        super().__init__(in_channels, out_channels)
         self.initialise()
 
     def initialise(self, generator: torch.Generator | None = None) -> None:

@@ -39,8 +39,12 @@ def print_profile(profile: Profile, setting: str, modules: bool, console: Consol
     field = field_text(profile.fields[-1])
     table.add_row("total", "", "", _count(totals["parameters"]), _count(totals["macs"]), *memory, field)
     console.print(table)
+    for stage in profile.stages:
+        if stage.forms:
+            console.print(f"exact form in {stage.name}: {'; '.join(stage.forms)}", highlight=False)
     if profile.plain_macs is not None:
-        console.print(f"plain form: {_count(profile.plain_macs)} MACs")
+        ratio = f"{profile.plain_macs / totals['macs']:.2f} times what runs" if totals["macs"] else "none run"
+        console.print(f"plain form: {_count(profile.plain_macs)} MACs, {ratio}")
     for name, latency in profile.latencies.items():
         spread = f"quartiles {latency.low:.1f} to {latency.high:.1f}, {latency.repeats} calls"
         console.print(f"{name}: {latency.median:.1f} ms ({spread})")

@@ -97,7 +97,7 @@ def test_separable_convolution_by_module() -> None:
     depthwise, pointwise = stage.modules
     assert (depthwise.name, depthwise.kind, depthwise.macs, depthwise.parameters) == (
         "0.depthwise",
-        "Conv2d",
+        "DepthwiseConvolution",
         2 * 945,
         27,
     )

@@ -1,0 +1,70 @@
+"""When an exact cheaper form is used: rules that were measured, with ``scripts/benchmarks/rules.py``.
+
+An exact form that multiplies less can still be slower: its kernel has to be put together, and its operator may be one
+that the device does not do well. Nothing here changes a result by more than rounding.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+_listener: Callable[[str], None] | None = None
+
+LEAST_PIXELS_NEAREST: float = 1024
+"""Pixels (of the whole batch, before upsampling) from which nearest neighbour and a dense or grouped convolution pay as
+one transposed convolution. On a CPU in fp32: 0.5 to 1 times as fast at 320 pixels and fewer, 1.3 to 2.2 at 1,280."""
+
+LEAST_PIXELS_NEAREST_DEPTHWISE: float = math.inf
+"""The same for a depthwise convolution: never. Transposed it multiplies less, and takes longer (0.85 times as fast)."""
+
+LEAST_DILATION_FP32 = 16
+"""Dilation from which a depthwise convolution pays by phases in fp32 on a CPU: from there on torch's own is five times
+slower than below, where moving the pixels costs what it gains (0.7 to 1.3 times as fast)."""
+
+
+def nearest_pays(features: Tensor, weight: Tensor) -> bool:
+    """Say whether nearest neighbour and a convolution pay as one transposed convolution."""
+    pixels = features.shape[0] * features.shape[2] * features.shape[3]
+    return pixels >= (LEAST_PIXELS_NEAREST_DEPTHWISE if weight.shape[1] == 1 else LEAST_PIXELS_NEAREST)
+
+
+def phases_pay(features: Tensor, taps: int, dilation: int) -> bool:
+    """Say whether a dilated depthwise convolution pays by phases, d x d of them (space to batch).
+
+    On a CPU in bf16 or fp16, where torch's own is ten times slower, unless the phases are mostly padding; in fp32 from
+    a dilation on, if they have little padding. Elsewhere it was not measured.
+    """
+    if dilation == 1 or taps == 1 or features.device.type != "cpu":
+        return False
+    height, width = features.shape[-2:]
+    filling = (height + -height % dilation) * (width + -width % dilation) / (height * width)
+    if _is_low_precision(features):
+        return filling <= 3
+    return dilation >= LEAST_DILATION_FP32 and filling <= 1.3
+
+
+def _is_low_precision(features: Tensor) -> bool:
+    """Say whether a convolution of these features runs in 16 bits, autocast included."""
+    if torch.is_autocast_enabled(features.device.type) and features.dtype == torch.float32:
+        return True
+    return features.dtype in (torch.bfloat16, torch.float16)
+
+
+def note(form: str) -> None:
+    """Tell the listener, if there is one, which exact form runs."""
+    if _listener is not None:
+        _listener(form)
+
+
+@contextmanager
+def listen(listener: Callable[[str], None]) -> Iterator[None]:
+    """Have ``listener`` called with each exact form that runs meanwhile, such as "Nearest + 3x3 -> transposed 4x4"."""
+    global _listener
+    before, _listener = _listener, listener
+    try:
+        yield
+    finally:
+        _listener = before
