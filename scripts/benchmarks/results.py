@@ -35,7 +35,11 @@ class Timing:
 
 
 def update_rows(path: Path, title: str, device: str, rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> None:
-    """Write the rows; those of the file that have other keys stay, if they were measured on the same device."""
+    """Write the rows; those of the file that have other keys stay, if they were measured on the same device.
+
+    ``path`` may be a folder too; the file is then called after the script and the device.
+    """
+    path = path / f"{Path(sys.argv[0]).stem}-{device}.json" if path.is_dir() else path
     described = describe_device(torch.device(device))
     before = json.loads(path.read_text()) if path.is_file() else {}
     kept = before.get("rows", []) if before.get("device") == described else []

@@ -36,8 +36,8 @@ def test_page_shows_tables_device_and_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["growth.py", "--out", "/somewhere/of/mine", "--device", "cpu"])
     write(tmp_path)
     text = page.render(page.read_records(tmp_path))
-    assert section(text, "## A title").strip() == "What it is."
-    assert section(text, "### A title: CPU").split("\n")[1:] == [
+    assert section(text, "## How cost grows").strip() == "What it is."
+    assert section(text, "### CPU: How cost grows").split("\n")[1:] == [
         f"some processor; threads 2, torch 2.11.0; {json.loads((tmp_path / 'growth-cpu.json').read_text())['date']}; "
         "`python scripts/benchmarks/growth.py --device cpu`.",
         "",
@@ -55,7 +55,11 @@ def test_page_shows_tables_device_and_what_is_missing(tmp_path, monkeypatch):
         "| ours | - |",
         "",
     ]
-    assert section(text, "### A title: GPU (CUDA)").strip().startswith("Not measured yet: `python scripts/benchmarks/")
+    assert (
+        section(text, "### GPU (CUDA): How cost grows")
+        .strip()
+        .startswith("Not measured yet: `python scripts/benchmarks/")
+    )
     assert text.count("Not measured yet") == 2 * len(page.BENCHMARKS) - 1
 
 
@@ -66,8 +70,15 @@ def test_page_says_what_differs_between_devices_and_keeps_unknown_records(tmp_pa
     write(tmp_path, name="something_else")
     text = page.render(page.read_records(tmp_path))
     assert text.count("In float32.") == text.count("In bfloat16.") == 1
-    assert "In float32." in section(text, "### A title: CPU")
-    assert text.count("## A title\n") == 2
+    assert "In float32." in section(text, "### CPU: How cost grows")
+    assert "What it is." in section(text, "## something_else")
+
+
+def test_page_takes_a_record_without_a_text(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["growth.py"])
+    path = write(tmp_path)
+    path.write_text(json.dumps({key: value for key, value in json.loads(path.read_text()).items() if key != "about"}))
+    assert section(page.render(page.read_records(tmp_path)), "## How cost grows").strip() == "A title."
 
 
 def test_spread_is_median_and_quartiles():
