@@ -11,6 +11,7 @@ same size stand in.
 import argparse
 import contextlib
 import tempfile
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,7 @@ def run_steps(
     gate: Gate, module: torch.nn.Module, batch: object, optimizer: torch.optim.Optimizer, precision: str, device: str
 ) -> None:
     """Train on one batch until there are no more turns."""
+    warnings.filterwarnings("ignore", ".*self.trainer. reference is not registered.*")  # steps without a trainer
     module.train()
     while gate.wait():
         with torch.autocast(device, torch.bfloat16, enabled=precision == "bf16-mixed"):
