@@ -107,12 +107,12 @@ def measure_in_turns(
     Raises:
         RuntimeError: a program ended early or took too long.
     """
-    context = multiprocessing.get_context("spawn")
+    context, method = multiprocessing.get_context("spawn"), multiprocessing.get_start_method()
     connections, processes = {}, {}
     try:
         for name, (function, arguments) in programs.items():
             connections[name], theirs = context.Pipe()
-            processes[name] = context.Process(target=_run, args=(function, theirs, device, arguments))
+            processes[name] = context.Process(target=_run, args=(function, theirs, device, arguments, method))
             processes[name].start()
             theirs.close()
             _receive(connections[name], name, limit)  # one after the other: a start is dear
@@ -144,6 +144,10 @@ def _receive(connection: Connection, name: str, limit: float) -> Turn | None:
         raise RuntimeError(f"{name} ended before its turns were over: its own message is above") from error
 
 
-def _run(function: Callable[..., None], connection: Connection, device: str, arguments: tuple[Any, ...]) -> None:
+def _run(
+    function: Callable[..., None], connection: Connection, device: str, arguments: tuple[Any, ...], method: str
+) -> None:
+    # A spawned process spawns by default, and loading processes would import everything anew in each epoch.
+    multiprocessing.set_start_method(method, force=True)
     Gate.current = Gate(connection, device)
     function(Gate.current, *arguments)
