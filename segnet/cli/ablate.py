@@ -1,0 +1,63 @@
+"""``segnet-ablate``: run a controlled comparison, or what is missing of it."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from segnet.cli.entry import run_command
+from segnet.errors import UserError
+
+if TYPE_CHECKING:
+    from segnet.ablation.plan import Plan
+
+OF_THE_COMMAND = ("also_fixed", "ablation_dir", "threads", "job", "workers")
+
+
+def plan_from_config(config: DictConfig) -> "Plan":
+    """Read the plan.
+
+    Raises:
+        UserError: a setting is not known, or the plan makes no experiment.
+    """
+    from dataclasses import fields
+
+    from segnet.ablation.plan import Plan, Tuning
+
+    values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)
+    values["fixed"] = [*values["fixed"], *values["also_fixed"]]
+    values = {key: value for key, value in values.items() if key not in OF_THE_COMMAND}
+    _refuse_unknown(values, [field.name for field in fields(Plan) if field.init], "a plan")
+    if values["tuning"] is not None:
+        _refuse_unknown(values["tuning"], [field.name for field in fields(Tuning)], "tuning")
+        values["tuning"] = Tuning(**values["tuning"])
+    return Plan(**values)
+
+
+def _refuse_unknown(values: dict[str, Any], known: list[str], what: str) -> None:
+    for key in values:
+        if key not in known:
+            raise UserError(f"{what} has no setting {key}: choose among {', '.join(known)}")
+
+
+def work(config: DictConfig) -> None:
+    """Run the experiment; the exit code is 1 if it is not complete or not fair."""
+    if not config.factors:
+        raise UserError("say ablation=..., as in ablation=quick, or give factors of your own")
+    plan = plan_from_config(config)
+    from segnet.ablation.experiment import run_ablation
+    from segnet.cli.launching import Launcher
+
+    record = run_ablation(plan, Path(config.ablation_dir), Launcher(config.threads))
+    if record["status"] != "completed":
+        sys.exit(1)
+
+
+def main() -> None:
+    """Run the command."""
+    run_command("ablate", work)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""``segnet-ablate`` as a user calls it; what trains in other processes is slow."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from segnet.build import compose, config_dir
+from segnet.cli import ablate
+from segnet.cli.ablate import plan_from_config
+
+TINY = [
+    "factors={upsampler:[nearest,bilinear]}",
+    "seeds=1",
+    "epochs=1",
+    'fixed=["data=shapes","data.size=[12,16]","data.images={train:6,val:2,test:3}","data.batch_size=3",'
+    '"encoder.widths=[4,8]","encoder.depths=[1,1]","trainer=cpu","logger=none"]',
+]
+READY_MADE = sorted(path.stem for path in (config_dir() / "ablation").glob("*.yaml"))
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "segnet.cli.ablate", *map(str, arguments)]
+
+
+def call(*arguments: object) -> subprocess.CompletedProcess:
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=900, check=False)
+
+
+def wait_a_moment(process: subprocess.Popen) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(0.05)
+
+
+def statuses(folder: Path) -> dict[str, str]:
+    record = json.loads((folder / "experiment.json").read_text())
+    return {f"{run['arm']} {run['seed']}": run["status"] for run in record["runs"]}
+
+
+@pytest.mark.parametrize("name", READY_MADE)
+def test_every_ready_made_plan_composes_fairly(name):
+    from segnet.ablation.axis import check_axis
+
+    config = compose([f"ablation={name}"], "ablate")
+    plan = plan_from_config(config)
+    assert plan.name == name
+    some = [*plan.arms[:2], plan.arms[-1]]  # composing takes its time; all are composed when the plan is run
+    arms = {arm.name: compose([*plan.base_overrides, "run_dir=x", *arm.overrides]) for arm in some}
+    for factor, level in ((factor, level) for arm in plan.arms for factor, level in arm.levels.items()):
+        assert (config_dir() / factor / f"{level}.yaml").is_file()
+    assert check_axis(arms, plan.axis)["differing"]
+    opening = (config_dir() / "ablation" / f"{name}.yaml").read_text().splitlines()
+    comment = "\n".join(line for line in opening if line.startswith("#"))
+    assert f"segnet-ablate ablation={name}" in comment
+    assert "Run time:" in comment
+    assert "To expect:" in comment
+
+
+def test_the_asked_for_plans_are_there():
+    assert {"upsamplers", "atrous_fusion", "separable", "skips_x_upsamplers", "quick"} <= set(READY_MADE)
+
+
+def test_one_process_runs_an_experiment(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["segnet-ablate", *TINY, f"ablation_dir={tmp_path / 'it'}"])
+    ablate.main()
+    record = json.loads((tmp_path / "it" / "experiment.json").read_text())
+    assert (record["status"], record["engine"], record["workers"]) == ("completed", "basic", 1)
+    assert record["command"] == ["segnet-ablate", *TINY, f"ablation_dir={tmp_path / 'it'}"]
+    assert "experiment folder:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "say ablation=..., as in ablation=quick"),
+        (["ablation=quick", "baseline=lanczos"], "baseline=lanczos is none of the arms"),
+        (["ablation=quick", "+seed=1"], "a plan has no setting seed: choose among"),
+        (["ablation=quick", "tuning={trial:3}"], "tuning has no setting trial: choose among"),
+        ([*TINY[1:], 'factors={upsampler:{a:nearest,b:{value:bilinear,overrides:["seed=3"]}}}'], "fair: seed (0 in a"),
+    ],
+)
+def test_a_mistake_ends_in_one_sentence(monkeypatch, capsys, tmp_path, arguments, message):
+    monkeypatch.setattr(sys, "argv", ["segnet-ablate", *arguments, f"ablation_dir={tmp_path / 'it'}"])
+    with pytest.raises(SystemExit) as stop:
+        ablate.main()
+    assert stop.value.code == 1
+    err = capsys.readouterr().err
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", [["joblib", "hydra.launcher.n_jobs=2"], ["submitit_local"]])
+def test_runs_go_to_other_processes(tmp_path, launcher):
+    result = call(*TINY, "seeds=2", f"ablation_dir={tmp_path / 'it'}", f"hydra/launcher={launcher[0]}", *launcher[1:])
+    assert result.returncode == 0, result.stdout + result.stderr
+    record = json.loads((tmp_path / "it" / "experiment.json").read_text())
+    assert record["engine"] == launcher[0]
+    attempts = [json.loads(path.read_text())["attempts"] for path in (tmp_path / "it").rglob("run.json")]
+    assert [len(of_run) for of_run in attempts] == [1] * 4
+    processes = {of_run[0]["pid"] for of_run in attempts}
+    if launcher[0] == "joblib":
+        assert len(processes) == 2, "workers stay alive over several runs"
+        assert {of_run[0]["threads"] for of_run in attempts} == {max(1, len(os.sched_getaffinity(0)) // 2)}
+    # What a run comes to does not depend on where it runs.
+    assert call(*TINY, "seeds=2", f"ablation_dir={tmp_path / 'here'}").returncode == 0
+    for path in (tmp_path / "here").rglob("batches.json"):
+        there = tmp_path / "it" / path.relative_to(tmp_path / "here")
+        assert there.read_text() == path.read_text()
+
+
+@pytest.mark.slow
+def test_a_killed_command_goes_on_where_it_was(tmp_path):
+    arguments = [*TINY, "epochs=6", 'also_fixed=["data.images={train:60,val:2,test:3}"]', f"ablation_dir={tmp_path}"]
+    process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    checkpoint = None
+    while checkpoint is None and time.monotonic() < deadline and process.poll() is None:
+        checkpoint = next(tmp_path.rglob("last.ckpt"), None)
+        wait_a_moment(process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert checkpoint is not None
+    killed = checkpoint.parents[1]
+    assert not (killed / "metrics.json").exists(), "it was killed too late for this test"
+    rows = (killed / "history.csv").read_text().splitlines()
+
+    result = call(*arguments)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert statuses(tmp_path) == {"nearest 0": "completed", "bilinear 0": "completed"}
+    after = (killed / "history.csv").read_text().splitlines()
+    assert after[: len(rows)] == rows, "finished epochs were trained again"
+    assert len(after) == 7
+    assert len(json.loads((killed / "run.json").read_text())["attempts"]) == 2
+    assert json.loads((tmp_path / "fairness.json").read_text())["trained"]["problems"] == []
+
+
+@pytest.mark.slow
+def test_a_worker_that_is_killed_stops_no_other_run(tmp_path):
+    arguments = [*TINY, "seeds=3", "epochs=3", f"ablation_dir={tmp_path}", "hydra/launcher=joblib"]
+    process = subprocess.Popen(
+        command(*arguments, "hydra.launcher.n_jobs=2"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    deadline, victim = time.monotonic() + 300, None
+    while victim is None and time.monotonic() < deadline and process.poll() is None:
+        for path in tmp_path.rglob("run.json"):
+            attempts = json.loads(path.read_text())["attempts"]
+            if attempts and "ended" not in attempts[-1]:
+                victim = attempts[-1]["pid"]
+        wait_a_moment(process)
+    assert victim not in (None, process.pid)
+    os.kill(victim, signal.SIGKILL)
+    out, _ = process.communicate(timeout=600)
+    assert process.returncode == 0, out
+    assert "a worker died (TerminatedWorkerError) while it was at" in out
+    assert set(statuses(tmp_path).values()) == {"completed"}
+    assert len(statuses(tmp_path)) == 6
