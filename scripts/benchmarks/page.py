@@ -27,6 +27,7 @@ class Benchmark(NamedTuple):
 BENCHMARKS = (
     Benchmark("against_smp", "against_smp.py", "Training against segmentation_models.pytorch"),
     Benchmark("operators", "operators.py", "Operators: plain form against exact form"),
+    Benchmark("rules", "rules.py", "Where exact forms begin to pay"),
     Benchmark("networks", "networks.py", "Networks: plain form against exact form"),
     Benchmark("pooling", "pooling.py", "Max-pool and max-unpool with compact indices"),
     Benchmark("input", "input_pipeline.py", "Input pipeline"),
@@ -75,21 +76,25 @@ def render(records: Mapping[tuple[str, str], Mapping[str, Any]]) -> str:
 
 def render_section(benchmark: Benchmark, records: Mapping[str, Mapping[str, Any] | None]) -> str:
     """Write one section: what was measured once, then each device's tables."""
-    present = [record for record in records.values() if record is not None]
-    title = present[0]["title"] if present else benchmark.title
-    parts = [f"## {title}\n"]
-    abouts = list(dict.fromkeys(record["about"].strip() for record in present))
-    if len(abouts) == 1:
-        parts.append(f"{abouts[0]}\n")
+    parts = [f"## {benchmark.title}\n"]
+    abouts = {device: about(record) for device, record in records.items() if record is not None}
+    shared = len(set(abouts.values())) == 1
+    if shared:
+        parts.append(f"{next(iter(abouts.values()))}\n")
     for device, record in records.items():
-        parts.append(f"### {title}: {DEVICE_TITLES[device]}\n")
+        parts.append(f"### {DEVICE_TITLES[device]}: {benchmark.title}\n")
         if record is None:
             parts.append(f"Not measured yet: `python scripts/benchmarks/{benchmark.script} --device {device}`.\n")
             continue
-        if len(abouts) > 1:
-            parts.append(f"{record['about'].strip()}\n")
+        if not shared:
+            parts.append(f"{abouts[device]}\n")
         parts += [f"{render_device(record)}\n", *render_tables(record["rows"])]
     return "\n".join(parts)
+
+
+def about(record: Mapping[str, Any]) -> str:
+    """Say what a record holds: its text, or at least its title."""
+    return record.get("about", "").strip() or f"{record['title']}."
 
 
 def render_device(record: Mapping[str, Any]) -> str:
@@ -109,7 +114,7 @@ def render_tables(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         columns = [key for key in dict.fromkeys(key for row in members for key in row) if key != "table"]
         if table is not None:
             parts.append(f"**{table}**\n")
-        lines = [f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}"]
+        lines = [f"| {' | '.join(map(show, columns))} |", f"|{' --- |' * len(columns)}"]
         lines += [f"| {' | '.join(show(row.get(column)) for column in columns)} |" for row in members]
         parts.append("\n".join(lines) + "\n")
     return parts

@@ -42,16 +42,17 @@ class DecoderStage(nn.Module):
 
     Args:
         in_channels: channels that arrive.
-        width: channels that the matching encoder stage had when it pooled; the upsampler works on these.
+        width: channels that the matching encoder stage had when it pooled.
         out_channels: channels that leave; None: those that there are after the skip connection.
         joins_skip: whether there is an encoder stage to join.
         depth: convolutions of the block.
-        upsampler: factory of the upsampler, called with ``width``.
-        skip: factory of the skip connection, called with ``width``.
+        upsampler: factory of the upsampler, called with the channels that it works on.
+        skip: factory of the skip connection, called with the upsampled channels and ``width``.
         convolution: convolution factory of the block.
         activation: factory of the activation.
         kernel_size: odd number of taps of the block's convolutions along each axis.
         change_last: whether the block's last convolution changes the channel count, instead of its first.
+        project: whether the channels are brought to ``width`` first; else the upsampler works on ``in_channels``.
 
     Attributes:
         exact_rewrites: whether upsampler, skip connection and the convolution behind them are computed in an exact
@@ -66,23 +67,25 @@ class DecoderStage(nn.Module):
         joins_skip: bool,
         depth: int,
         upsampler: Callable[[int], nn.Module],
-        skip: Callable[[int], nn.Module],
+        skip: Callable[[int, int], nn.Module],
         convolution: Callable[..., nn.Module],
         activation: Callable[[], nn.Module],
         kernel_size: int = 3,
         change_last: bool = False,
+        project: bool = True,
     ) -> None:
         super().__init__()
+        upsampled = width if project else in_channels
         self.exact_rewrites = True
         # Regular whatever the block's convolution is: a 1x1 has no space to separate or to dilate.
         self.project = (
             nn.Identity()
-            if in_channels == width
+            if in_channels == upsampled
             else ConvNormAct(in_channels, width, RegularConvolution, activation, kernel_size=1)
         )
-        self.upsampler = upsampler(width)
-        self.skip = skip(width) if joins_skip else None
-        joined = self.skip.out_channels if self.skip is not None else width
+        self.upsampler = upsampler(upsampled)
+        self.skip = skip(upsampled, width) if joins_skip else None
+        joined = self.skip.out_channels if self.skip is not None else upsampled
         self.out_channels = joined if out_channels is None else out_channels
         self.block = ConvBlock(joined, self.out_channels, depth, convolution, activation, kernel_size, change_last)
 
@@ -122,7 +125,7 @@ class MirrorDecoder(nn.Module):
         encoder: what it mirrors; only what it says of itself is read, see :mod:`segnet.models.encoders`.
         in_channels: channels of the features that arrive (of the context block).
         upsampler: factory of the upsampler, called with a channel count.
-        skip: factory of the skip connection, called with a channel count.
+        skip: factory of the skip connection, called with the upsampled and the encoder's channel counts.
         convolution: convolution factory.
         activation: factory of the activation.
         depths: convolutions of each step's block: one number for all, a list from low to high resolution, or a mapping
@@ -148,7 +151,7 @@ class MirrorDecoder(nn.Module):
         encoder: nn.Module,
         in_channels: int,
         upsampler: Callable[[int], nn.Module],
-        skip: Callable[[int], nn.Module],
+        skip: Callable[[int, int], nn.Module],
         convolution: Callable[..., nn.Module],
         activation: Callable[[], nn.Module] = nn.ReLU,
         depths: Sequence[int] | Mapping[int, int] | int = 1,
@@ -156,6 +159,7 @@ class MirrorDecoder(nn.Module):
         skip_strides: Sequence[int] | None = None,
         kernel_size: int = 3,
         change_last: bool = False,
+        project: bool = True,
     ) -> None:
         super().__init__()
         self.steps = plan_steps(encoder.channels, encoder.strides)
@@ -177,7 +181,9 @@ class MirrorDecoder(nn.Module):
                 activation,
                 kernel_size,
                 change_last,
+                project,
             )
+            self._refuse_other_width(step, stage, in_channels if not project else step.width)
             self.stages.append(stage)
             in_channels = stage.out_channels
         self.out_channels = in_channels
@@ -222,6 +228,13 @@ class MirrorDecoder(nn.Module):
                     f"the way from stride {step.stride} to {2 * step.stride}: {encoder.mend_for_pool_indices}, or "
                     f"choose another upsampler than upsampler=max_unpool"
                 )
+
+    def _refuse_other_width(self, step: Step, stage: DecoderStage, upsampled: int) -> None:
+        if step.stage is not None and upsampled != step.width and getattr(stage.upsampler, "needs_pool_indices", False):
+            raise UserError(
+                f"decoder.project=false leaves {upsampled} channels at stride {step.stride}, where the encoder pooled "
+                f"{step.width}: set decoder.project=true, or choose another upsampler than upsampler=max_unpool"
+            )
 
     def forward(self, features: Tensor, encoded: EncoderOutput, image_size: tuple[int, int]) -> Map:
         """Take the context's features ``(N, in_channels, h, w)`` to ``(N, out_channels, *image_size)``."""

@@ -6,17 +6,24 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from segnet.layers.convolution import padding_of
 from segnet.layers.deferred import Map, compute, run_convolutions, takes_deferred, use_exact_rewrites
 from segnet.models.decoders import MirrorDecoder
 
 
 class Head(nn.Conv2d):
-    """1x1 convolution from features to logits; before the last upsampling where that is the same."""
+    """Convolution from features to logits; a 1x1 goes before the last upsampling where that is the same.
+
+    Args:
+        in_channels: channels that arrive.
+        out_channels: number of classes.
+        kernel_size: odd number of taps along each axis.
+    """
 
     takes_deferred_maps: ClassVar[bool] = True
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, kernel_size=1)
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 1) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, padding=padding_of(kernel_size, 1, "same"))
 
     def kernel_weight(self) -> Tensor:
         """Return the weights as a cross-correlation takes them."""
@@ -37,6 +44,7 @@ class SegmentationNetwork(nn.Module):
         num_classes: number of classes K.
         mean: mean of each image channel (images in 0..1), subtracted first.
         std: spread of each image channel, divided by next.
+        head_kernel_size: odd number of taps of the head's convolution along each axis.
         exact_rewrites: compute upsamplers with the convolutions behind them, and atrous depthwise convolutions, in
             exact cheaper forms where there are some: the same weights, and the same function up to rounding.
 
@@ -52,6 +60,7 @@ class SegmentationNetwork(nn.Module):
         num_classes: int,
         mean: Sequence[float],
         std: Sequence[float],
+        head_kernel_size: int = 1,
         exact_rewrites: bool = True,
     ) -> None:
         super().__init__()
@@ -61,7 +70,7 @@ class SegmentationNetwork(nn.Module):
         self.encoder = encoder
         self.context = context(encoder.channels[-1])
         self.decoder = decoder(encoder, self.context.out_channels)
-        self.head = Head(self.decoder.out_channels, num_classes)
+        self.head = Head(self.decoder.out_channels, num_classes, head_kernel_size)
         if isinstance(self.decoder, MirrorDecoder):
             self.decoder.defers_last_step = True
         use_exact_rewrites(self, exact_rewrites)

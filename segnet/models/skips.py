@@ -1,7 +1,8 @@
 """Skip connections: how a decoder stage joins the features of the matching encoder stage.
 
-Contract: ``Skip(channels)`` builds it for ``channels`` on both sides; ``out_channels`` says what it returns;
-``forward(upsampled, encoded)`` takes two ``(N, channels, H, W)`` to ``(N, out_channels, H, W)``. One that stacks them
+Contract: ``Skip(channels, encoded_channels)`` builds it for what the decoder has and what the encoder's stage has,
+where the second, left out, is as many; ``out_channels`` says what it returns; ``forward(upsampled, encoded)`` takes
+``(N, channels, H, W)`` and ``(N, encoded_channels, H, W)`` to ``(N, out_channels, H, W)``. One that stacks them
 may say in ``stacked(encoded)`` what comes behind the upsampled features (None: nothing); the convolution that follows
 is then split, and no stacked copy is made.
 """
@@ -9,13 +10,14 @@ is then split, and no stacked copy is made.
 import torch
 from torch import Tensor, nn
 
+from segnet.errors import UserError
 from segnet.layers import ConvNormAct, RegularConvolution
 
 
 class NoSkip(nn.Module):
     """The decoder gets nothing from the encoder's stage but, where it unpools, the pool indices."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, encoded_channels: int | None = None) -> None:
         super().__init__()
         self.out_channels = channels
 
@@ -29,10 +31,19 @@ class NoSkip(nn.Module):
 
 
 class AdditiveSkip(nn.Module):
-    """The two are added (Long et al. 2015, FCN)."""
+    """The two are added (Long et al. 2015, FCN).
 
-    def __init__(self, channels: int) -> None:
+    Raises:
+        UserError: they differ in channels.
+    """
+
+    def __init__(self, channels: int, encoded_channels: int | None = None) -> None:
         super().__init__()
+        if encoded_channels not in (None, channels):
+            raise UserError(
+                f"skip=add cannot add {channels} channels of the decoder and {encoded_channels} of the encoder's "
+                f"stage: set decoder.project=true, or choose skip=concat"
+            )
         self.out_channels = channels
 
     def forward(self, upsampled: Tensor, encoded: Tensor) -> Tensor:
@@ -43,9 +54,9 @@ class AdditiveSkip(nn.Module):
 class ConcatenatedSkip(nn.Module):
     """The two are stacked along the channels, upsampled first (Ronneberger et al. 2015, U-Net)."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, encoded_channels: int | None = None) -> None:
         super().__init__()
-        self.out_channels = 2 * channels
+        self.out_channels = channels + (channels if encoded_channels is None else encoded_channels)
 
     def stacked(self, encoded: Tensor) -> Tensor:
         """Return what is stacked behind the upsampled features."""
@@ -62,13 +73,15 @@ class ReducedConcatenatedSkip(nn.Module):
     So the encoder's part does not outweigh the decoder's (Chen et al. 2018, DeepLabv3+, section 3.1).
 
     Args:
-        channels: channels of both sides.
+        channels: channels of the upsampled features.
+        encoded_channels: channels of the encoder's features; None: as many.
         reduced_channels: channels that the encoder's features are brought to.
     """
 
-    def __init__(self, channels: int, reduced_channels: int = 48) -> None:
+    def __init__(self, channels: int, encoded_channels: int | None = None, reduced_channels: int = 48) -> None:
         super().__init__()
-        self.reduce = ConvNormAct(channels, reduced_channels, RegularConvolution, kernel_size=1)
+        encoded_channels = channels if encoded_channels is None else encoded_channels
+        self.reduce = ConvNormAct(encoded_channels, reduced_channels, RegularConvolution, kernel_size=1)
         self.out_channels = channels + reduced_channels
 
     def stacked(self, encoded: Tensor) -> Tensor:

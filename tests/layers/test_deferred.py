@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from segnet import layers
 from segnet.layers.deferred import Enlarged, Stacked, compute, convolve, kernel_of, takes_deferred
 from segnet.layers.exact import Kernel
+from segnet.layers.pooling import max_pool
 from segnet.layers.rewrite_rules import listen
 from segnet.models import initialise
 
@@ -53,8 +54,10 @@ def assert_same_function(
 ) -> list[str]:
     """Results and gradients of input, skip and parameters agree to 1e-12; return the forms that ran."""
     features, skip = draw(1, CHANNELS, *size), draw(1, CHANNELS, *output_size, seed=1)
-    indices = torch.arange(size[0] * size[1]).reshape(1, 1, *size).expand(1, CHANNELS, *size)
-    indices = indices if upsampler.needs_pool_indices else None
+    indices = None
+    if upsampler.needs_pool_indices:
+        _, codes = max_pool(draw(1, CHANNELS, *output_size, seed=3).detach())
+        indices = codes if codes.shape == features.shape else torch.zeros(features.shape, dtype=torch.uint8)
     enlarged = upsampler(features, output_size, indices)
     plain = convolution(torch.cat([enlarged, skip], dim=1) if stacks else enlarged)
     deferred, forms = Enlarged(features, upsampler, output_size, indices), []

@@ -166,3 +166,32 @@ def test_upsampler_is_the_only_enlargement():
     encoded = encoder(torch.rand(1, 3, 13, 9))
     decoder(encoder, Recorded)(encoded.features[-1], encoded, (13, 9))
     assert calls == [((2, 2), (4, 3)), ((4, 3), (7, 5)), ((7, 5), (13, 9))]
+
+
+def test_without_projection_the_upsampler_works_on_what_arrives():
+    encoder = plain_encoder((4, 6, 8))
+    decode = decoder(encoder, project=False, widths={2: 5, 1: 3})
+    assert [stage.upsampler.channels for stage in decode.stages] == [8, 5]
+    assert [stage.skip.out_channels for stage in decode.stages] == [8 + 6, 5 + 4]
+    assert all(isinstance(stage.project, nn.Identity) for stage in decode.stages)
+    encoded = encoder(torch.rand(1, 3, 7, 5))
+    assert decode(encoded.features[-1], encoded, (7, 5)).shape == (1, 3, 7, 5)
+
+
+def test_without_projection_max_unpool_and_addition_want_equal_widths():
+    same = decoder(plain_encoder((4, 4, 4)), MaxUnpool, AdditiveSkip, project=False)
+    assert same.out_channels == 4
+    with pytest.raises(
+        UserError, match=r"leaves 8 channels at stride 2, where the encoder pooled 6: set decoder\.project"
+    ):
+        decoder(plain_encoder((4, 6, 8)), MaxUnpool, NoSkip, project=False)
+    with pytest.raises(UserError, match=r"cannot add 8 channels of the decoder and 6 .* set decoder\.project=true"):
+        decoder(plain_encoder((4, 6, 8)), Nearest, AdditiveSkip, project=False)
+
+
+def test_skips_between_different_widths():
+    up, encoded = torch.rand(2, 3, 4, 5), torch.rand(2, 2, 4, 5)
+    assert torch.equal(ConcatenatedSkip(3, 2)(up, encoded), torch.cat([up, encoded], 1))
+    assert ConcatenatedSkip(3, 2).out_channels == 5
+    assert ReducedConcatenatedSkip(3, 2, reduced_channels=1)(up, encoded).shape == (2, 4, 4, 5)
+    assert torch.equal(NoSkip(3, 2)(up, encoded), up)

@@ -40,6 +40,7 @@ MIRRORED = {  # what a decoder of fixed depths or widths wants of the plain enco
     "segnet": ["encoder.widths=[4,4,8,8,12,12]", "encoder.depths=[1,1,1,1,1,0]"],
     "unet": ["encoder.widths=[4,4,8,8,12]", "encoder.depths=[1,1,1,1,1]", "decoder.widths={8:8,4:8,2:4,1:4}"],
     "deeplabv3plus": ["encoder.widths=[4,8,8,12]", "encoder.depths=[1,1,1,1]", "decoder.widths={4:12}"],
+    "unet_backbone": [*PLAIN, "decoder.widths={2:8,1:4}"],
 }
 
 
@@ -74,6 +75,9 @@ COMBINATIONS = cover_pairs({group: choices(group) for group in PARTS})
 
 def overrides_of(combination: dict[str, str]) -> list[str]:
     small = MIRRORED.get(combination["decoder"], PLAIN)
+    wants_width = combination["skip"] == "add" or combination["upsampler"] == "max_unpool"
+    if combination["decoder"] == "unet_backbone" and wants_width:  # it leaves out what brings the channels to it
+        small = [*small, "decoder.project=true"]
     return ["data=shapes", "encoder=plain", *small, *(f"{group}={choice}" for group, choice in combination.items())]
 
 

@@ -56,6 +56,16 @@ def test_unet_counts_as_by_hand():
     assert count_parameters(preset("unet")) == down + up + HEAD + stamps == 34_520_843
 
 
+def test_unet_resnet18_counts_as_by_hand():
+    """Four blocks of two convolutions behind a skip connection, one without, and a 3x3 head with bias."""
+    network = preset("unet_resnet18")
+    sizes = [(512 + 256, 256), (256 + 128, 128), (128 + 64, 64), (64 + 64, 32), (32, 16)]
+    up = sum(conv(before, after) + conv(after, after) for before, after in sizes)
+    encoder = 11_689_512 - (512 * 1000 + 1000)  # ResNet-18 without its classifier, as torchvision counts it
+    assert count_parameters(network) == encoder + up + 16 * CLASSES * 9 + CLASSES == 14_329_659
+    assert network(torch.rand(1, 3, 33, 65)).shape == (1, CLASSES, 33, 65)
+
+
 def test_unet_in_the_paper_s_form_would_count_31_million():
     """The figure that configs/model/unet.yaml quotes: convolutions with bias, 2x2 up-convolutions that halve."""
     widths = [64, 128, 256, 512, 1024]
