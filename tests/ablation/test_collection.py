@@ -12,6 +12,7 @@ from segnet.ablation.collection import collect, plain
 from segnet.ablation.curves import band
 from segnet.ablation.experiment_folder import read_experiment
 from segnet.errors import UserError
+from segnet.metrics import read_scores
 
 RESAMPLES = 50
 FACTORIAL = {f"{u}+{s}": {"upsampler": u, "skip": s} for u, s in product(("bilinear", "nearest"), ("none", "add"))}
@@ -182,3 +183,16 @@ def test_a_folder_that_is_no_experiment_is_refused(tmp_path):
     (tmp_path / "plan.yaml").write_text("arms: {}")
     with pytest.raises(UserError, match="is not whole"):
         read_experiment(tmp_path)
+
+
+def test_a_measure_with_nothing_to_score_gives_no_verdict(tmp_path):
+    root = write_experiment(tmp_path, one_factor(bilinear=0.7, nearest=0.75))
+    for path in root.glob("runs/*/*/scores/test.npz"):
+        scores = read_scores(path)
+        replace(scores, boundary_f1=0 * scores.boundary_f1, small_objects=0 * scores.small_objects).write(path)
+    variant = collect(read_experiment(root), RESAMPLES)["variants"]["as_is"]
+    for key, name in (("boundary_f1", "boundary F1"), ("small_object_iou", "small-object IoU")):
+        (found,) = variant["comparisons"][key]
+        assert (found["outcome"], found["difference"], found["p_holm"]) == ("no verdict", None, None)
+        assert found["verdict"] == f"no verdict on nearest and bilinear: there is no {name} to be had on these images"
+    assert variant["comparisons"]["miou"][0]["outcome"] == "better"

@@ -57,10 +57,10 @@ def image_covariance(values: np.ndarray, images: int) -> np.ndarray:
         images: number n of images; the bootstrap's variance is ``(n - 1) / n`` of what is looked for.
 
     Returns:
-        ``(...)``, 0 at least; for one seed its variance, for none NaN.
+        ``(...)``, 0 at least; for one seed its variance, for none, or without resamples, NaN.
     """
     seeds = values.shape[-1]
-    if seeds == 0:
+    if seeds == 0 or len(values) < 2:  # no resample leaves anything to score
         return np.full(values.shape[1:-1], np.nan)[()]
     correction = images / max(images - 1, 1)
     own = values.var(0, ddof=1)

@@ -96,7 +96,8 @@ def _p_value(mean: np.ndarray, seeds: int, variance: np.ndarray, covariance: np.
         beyond = half_width(np.exp(middle), seeds, variance, covariance) > abs(mean)
         low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
     silent = (variance == 0) & (covariance == 0)
-    return np.where(silent, np.where(mean == 0, 1.0, np.nan), np.exp(high))
+    found = np.where(silent, np.where(mean == 0, 1.0, np.nan), np.exp(high))
+    return np.where(np.isfinite(mean), found, np.nan)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

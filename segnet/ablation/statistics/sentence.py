@@ -16,6 +16,8 @@ def verdict_sentence(comparison: "Comparison") -> str:
         return _nothing_sentence(comparison)
     if seeds == 0:
         return f"no verdict on {one} and {other}: no seed was trained with both"
+    if not math.isfinite(comparison.difference):
+        return f"no verdict on {one} and {other}: there is no {comparison.measure} to be had on these images"
     if seeds == 1:
         return (
             f"no verdict on {one} and {other}: one seed shows no noise between trainings; their difference of "

@@ -141,7 +141,7 @@ def shown_costs(variant: Mapping[str, Any]) -> list[str]:
 
 def _score_cell(variant: Mapping[str, Any], kind: str, arm: str, key: str) -> Cell:
     score = variant["arms"][arm]["scores"].get(key)
-    if score is None:
+    if score is None or score["mean"] is None:
         return Cell(MISSING)
     path = path_of("variants", kind, "arms", arm, "scores", key, "mean")
     return Cell(points(score["mean"]), path, score["mean"], interval(score["interval"]))
@@ -152,6 +152,8 @@ def _difference_cell(variant: Mapping[str, Any], kind: str, key: str, arm: str, 
     if arm not in places:
         return Cell("baseline" if is_baseline else MISSING)
     found = variant["comparisons"][key][places[arm]]
+    if found["difference"] is None:
+        return Cell(MISSING)
     sign = {"better": " ▲", "worse": " ▼"}.get(found["outcome"], "")
     path = path_of("variants", kind, "comparisons", key, places[arm], "difference")
     shown = points(found["difference"], signed=True)
