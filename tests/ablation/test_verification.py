@@ -127,6 +127,13 @@ def test_the_command_says_what_drifted_and_exits_with_1(written, change, capsys)
     assert re.search(r"test/miou is 0.9, recomputed 0\.\d+\n.*, 1 drifted", capsys.readouterr().out)
 
 
+def test_the_command_writes_a_report_anew(tmp_path, capsys):
+    write_experiment(tmp_path, one_factor(bilinear=0.7, nearest=0.7))
+    work(compose([f"report={tmp_path}"], "ablate"))
+    assert f"report: {tmp_path / 'report.html'}" in capsys.readouterr().out
+    assert verify(tmp_path).drifts == []
+
+
 def test_without_results_there_is_nothing_to_verify(tmp_path):
     write_experiment(tmp_path, one_factor(bilinear=0.7, nearest=0.7))
     with pytest.raises(UserError, match=r"has no results.json: write it by segnet-ablate report="):

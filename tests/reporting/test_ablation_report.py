@@ -210,6 +210,24 @@ def test_numbers_in_words(show, value, shown):
     assert show(value) == shown
 
 
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        (
+            {"a": "better", "b": "worse", "c": "none"},
+            "a is better than z; b is worse than z; no difference was detected for c.",
+        ),
+        ({"a": "none"}, "No difference from z was detected."),
+        ({"a": "none", "b": "none"}, "No difference from z was detected in any arm."),
+        (dict.fromkeys("abcd", "worse"), "All 4 other arms are worse than z."),
+        ({"a": "better", "b": "better"}, "a and b are better than z."),
+    ],
+)
+def test_the_headline(outcomes, said):
+    found = [{"arm": arm, "outcome": outcome, "verdict": ""} for arm, outcome in outcomes.items()]
+    assert text.headline({"comparisons": {"miou": found}, "skipped": None}, "z") == said
+
+
 def test_a_path_that_leads_nowhere():
     assert look_up({"a": [{"b": 1}]}, path_of("a", 0, "b")) == 1
     for path in (path_of("a", 1), path_of("a", "x"), path_of("a", 0, "b", "c"), "z"):

@@ -75,6 +75,9 @@ def headline(variant: Mapping[str, Any], baseline: str) -> str:
         for outcome in ("better", "worse")
         if groups[outcome]
     ]
+    whole = next((outcome for outcome in ("better", "worse") if len(groups[outcome]) == len(found) > 3), None)
+    if whole is not None:
+        return f"All {len(found)} other arms are {whole} than {baseline}."
     silent = groups["none"]
     if silent and said:
         said.append(f"no difference was detected for {names(silent)}")
