@@ -36,11 +36,12 @@ SMALL = {  # overrides that make a large encoder small; what is not named here r
     "timm": ["encoder.name=mobilenetv3_small_050"],
 }
 BACKBONES = {"mobilenet_v3_small", "resnet18", "timm"}  # the small ones whose own way down pools no 2x2
+NARROW = "{16:8,8:8,4:8,2:4,1:4}"
 MIRRORED = {  # what a decoder of fixed depths or widths wants of the plain encoder
     "segnet": ["encoder.widths=[4,4,8,8,12,12]", "encoder.depths=[1,1,1,1,1,0]"],
     "unet": ["encoder.widths=[4,4,8,8,12]", "encoder.depths=[1,1,1,1,1]", "decoder.widths={8:8,4:8,2:4,1:4}"],
     "deeplabv3plus": ["encoder.widths=[4,8,8,12]", "encoder.depths=[1,1,1,1]", "decoder.widths={4:12}"],
-    "unet_backbone": [*PLAIN, "decoder.widths={2:8,1:4}"],
+    "unet_backbone": ["encoder.widths=[4,4,8,8,12,12]", "encoder.depths=[1,1,1,1,1,0]", f"decoder.widths={NARROW}"],
 }
 
 
