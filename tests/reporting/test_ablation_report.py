@@ -149,6 +149,23 @@ def test_two_factors_have_their_effects(tmp_path):
     assert [trace["name"] for trace in chart["views"][0]["data"]] == ["none", "add"]
 
 
+def test_the_certificate_says_what_differs_and_whether_it_may(tmp_path):
+    root = write_experiment(tmp_path, one_factor(bilinear=0.7, nearest=0.7))
+    fairness = json.loads((root / "fairness.json").read_text())
+    fairness["checked"]["as_is"]["parameters"]["1"]["different"] = ["head.bias"]
+    fairness["checked"]["as_is"]["batches"]["2"] = {"same": False, "arms": {}}
+    fairness["trained"]["problems"] = ["with seed 2 the arms were not trained on the same batches"]
+    (root / "fairness.json").write_text(json.dumps(fairness))
+    page = Page(write_report(root, resamples=20).read_text())
+    assert "This comparison is not fair: with seed 2 the arms were not trained on the same batches." in page.text
+    assert "\u2717 differ: head.bias" in page.text
+    assert page.text.count("\u2717 differ") == 3
+    (root / "plan.yaml").write_text((root / "plan.yaml").read_text() + "allow: [parameters, batches]\n")
+    page = Page(write_report(root, resamples=20).read_text())
+    assert "\u2717 differ" not in page.text
+    assert page.text.count("differ, as the plan allows") == 3
+
+
 def test_odd_names_stay_text(tmp_path):
     made = replace(one_factor(**dict.fromkeys(ODD, 0.7)), classes=("<i>", "a&b", "x_y"), name="odd & <em>name</em>")
     made = replace(made, arms={arm: {"what_is <it>": arm} for arm in ODD})

@@ -77,6 +77,7 @@ def _context(results: Mapping[str, Any], folder: ExperimentFolder, inspection: I
         "maps": heat_maps(inspection.maps),
         "crops": _crops(inspection),
         "fairness": _fairness(folder.fairness),
+        "allowed": folder.plan.get("allow") or [],
         "plan_text": _plan_text(folder.plan),
         "config_text": OmegaConf.to_yaml(OmegaConf.create(folder.plan.get("baseline_config") or {})),
         "command": _command(folder.record.get("command", "")),

@@ -92,7 +92,7 @@ def headline(variant: Mapping[str, Any], baseline: str) -> str:
 COST_NAMES = {
     "params": ("parameters", count),
     "macs": ("multiplications", count),
-    "plain_macs": ("multiplications, plain form", count),
+    "plain_macs": ("plain multiplications", count),
     "activation_bytes": ("activations", memory),
     "index_bytes": ("pool indices", memory),
     "inference_ms": ("latency", milliseconds),
