@@ -1,6 +1,7 @@
 """The report: one page that holds all it needs, and opens from the disk."""
 
 import base64
+import functools
 import gzip
 import hashlib
 import json
@@ -209,6 +210,7 @@ def _command(command: Any) -> str:
     return command if isinstance(command, str) else shlex.join(map(str, command))
 
 
+@functools.cache
 def _plotly() -> str:
     """Return Plotly's script, compressed: the page unpacks it when it has been shown."""
     from plotly.offline import get_plotlyjs
