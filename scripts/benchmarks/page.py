@@ -29,6 +29,7 @@ BENCHMARKS = (
     Benchmark("operators", "operators.py", "Operators: plain form against exact form"),
     Benchmark("rules", "rules.py", "Where exact forms begin to pay"),
     Benchmark("networks", "networks.py", "Networks: plain form against exact form"),
+    Benchmark("bound", "bound.py", "Where a step's time goes"),
     Benchmark("pooling", "pooling.py", "Max-pool and max-unpool with compact indices"),
     Benchmark("input", "input_pipeline.py", "Input pipeline"),
     Benchmark("growth", "growth.py", "How cost grows"),

@@ -57,6 +57,10 @@ def transform_batch(
     Returns:
         Images ``(N, C, *size)`` float32, 0..255, and labels ``(N, *size)`` uint8.
     """
+    if len(images) == 1 and images.device.type == "cpu":
+        copied = copy_window(images, labels, maps, size)
+        if copied is not None:
+            return copied
     y, x = output_places(maps, size, turned)
     top, left, bottom, right = maps.extent[:, :, None, None].unbind(1)
     outside = (y < top - 0.5) | (y >= bottom + 0.5) | (x < left - 0.5) | (x >= right + 0.5)
@@ -68,6 +72,29 @@ def transform_batch(
     nearest = (y + 0.5).floor().long() * labels.shape[-1] + (x + 0.5).floor().long()
     taken = labels.flatten(1).gather(1, nearest.flatten(1)).view_as(nearest)
     return sampled, taken.masked_fill_(outside, ignore_index)
+
+
+def copy_window(images: Tensor, labels: Tensor, maps: Maps, size: Sequence[int]) -> tuple[Tensor, Tensor] | None:
+    """Do what :func:`transform_batch` does to a sample whose map only shifts and flips, without any arithmetic.
+
+    A look at the map is free on the CPU alone; a GPU would have to be waited for.
+
+    Returns:
+        None where the map does more than that, or leaves the image.
+    """
+    matrix, extent = maps.matrix[0].tolist(), maps.extent[0].tolist()
+    if [row[:2] for row in matrix] != [[1, 0], [0, 1]]:
+        return None
+    window = []
+    for axis, side in enumerate(size):
+        first = matrix[axis][2] - (side - 1) / 2
+        if not first.is_integer() or first < extent[axis] or first + side - 1 > extent[axis + 2]:
+            return None
+        window.append(slice(int(first), int(first) + side))
+    image, label = images[:, :, window[0], window[1]], labels[:, window[0], window[1]]
+    if maps.flip[0]:
+        image, label = image.flip(-1), label.flip(-1)
+    return image.to(torch.float32, memory_format=torch.contiguous_format), label.clone()
 
 
 def output_places(maps: Maps, size: Sequence[int], turned: bool) -> tuple[Tensor, Tensor]:

@@ -30,7 +30,7 @@ def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int, igno
     scored = labels != ignore_index
     # Ignored pixels go to one further bin: a masked selection would wait for the device.
     pairs = torch.where(scored, labels.long() * num_classes + predictions.long(), num_classes**2)
-    return torch.bincount(pairs.flatten(), minlength=num_classes**2 + 1)[:-1].reshape(num_classes, num_classes)
+    return _count(pairs.flatten(), num_classes**2 + 1)[:-1].reshape(num_classes, num_classes)
 
 
 def image_confusions(predictions: Tensor, labels: Tensor, num_classes: int, ignore_index: int) -> Tensor:
@@ -40,8 +40,23 @@ def image_confusions(predictions: Tensor, labels: Tensor, num_classes: int, igno
     # Rows of all images below one another; what is ignored goes to one further row.
     rows = torch.where(labels != ignore_index, labels.long() + offsets, images * num_classes)
     pairs = (rows * num_classes + predictions.long()).flatten()
-    counts = torch.bincount(pairs, minlength=(images * num_classes + 1) * num_classes)
+    counts = _count(pairs, (images * num_classes + 1) * num_classes)
     return counts[: images * num_classes**2].reshape(images, num_classes, num_classes)
+
+
+def _count(places: Tensor, bins: int) -> Tensor:
+    """Count how often each of ``bins`` numbers occurs.
+
+    A GPU's ``bincount`` looks for the largest number first and makes the CPU wait for it; adding whole numbers does
+    not, and gives the same in any order.
+    """
+    if places.device.type == "cpu":
+        return torch.bincount(places, minlength=bins)
+    return _count_by_adding(places, bins)
+
+
+def _count_by_adding(places: Tensor, bins: int) -> Tensor:
+    return places.new_zeros(bins).scatter_add_(0, places, torch.ones_like(places))
 
 
 class Scores(NamedTuple):

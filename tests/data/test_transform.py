@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from torchvision.transforms.v2 import functional as reference
 
 from segnet.data.colour import ADJUSTMENTS
-from segnet.data.transform import Maps, smooth, transform_batch, triangle_weights
+from segnet.data.transform import Maps, copy_window, smooth, transform_batch, triangle_weights
 
 FILL, IGNORE = [10.0, 20.0, 30.0], 255
 
@@ -81,6 +81,21 @@ def test_shifts_and_flips_copy_pixels_bit_for_bit(turned, flip):
         canvas[20:57, 30:81] = label[0]
         expected = canvas[20 + top : 40 + top, 30 + left : 59 + left]
         assert torch.equal(labels[0], expected.flip(-1) if flip else expected)
+
+
+@pytest.mark.parametrize("flip", [0.0, 1.0])
+@pytest.mark.parametrize(("shift", "is_copy"), [(2.0, True), (2.5, False), (-1.0, False), (30.0, False)])
+def test_a_copied_window_is_what_the_resampling_makes_of_it(shift, is_copy, flip):
+    image, label = pair(37, 51)
+    maps = one_map([[1, 0, shift + 9.5], [0, 1, 17.0]], (37, 51), flip=flip)
+    copied = copy_window(image, label, maps, (20, 29))
+    assert (copied is not None) == is_copy
+    twice = (tensor.repeat(2, *[1] * (tensor.ndim - 1)) for tensor in (image, label))  # a batch is always resampled
+    doubled = Maps(*(torch.cat([values, values]) for values in maps))
+    images, labels = transform_batch(*twice, doubled, (20, 29), 0, False, FILL, IGNORE)
+    if is_copy:
+        assert torch.equal(copied[0], images[:1])
+        assert torch.equal(copied[1], labels[:1])
 
 
 def test_a_quarter_turn_is_a_turn():

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from segnet.metrics import confusion_matrix, scores
+from segnet.metrics import confusion, confusion_matrix, scores
 
 
 def naive_confusion(predictions, labels, num_classes, ignore_index):
@@ -24,6 +24,13 @@ def test_counts_as_the_naive_loop_does(ignore_index, dtype):
     matrix = confusion_matrix(predictions, labels, 5, ignore_index)
     assert matrix.dtype == torch.int64
     assert matrix.tolist() == naive_confusion(predictions, labels, 5, ignore_index)
+
+
+def test_other_devices_count_alike():
+    places = torch.randint(0, 7, (1000,), generator=torch.Generator().manual_seed(0))
+    counted = confusion._count_by_adding(places, 9)
+    assert counted.dtype == torch.int64
+    assert counted.tolist() == [places.tolist().count(number) for number in range(9)]
 
 
 def test_scores_by_hand():
