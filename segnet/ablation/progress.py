@@ -27,24 +27,24 @@ class Watch:
         self.total = sum(run.epochs for run in self.runs)
         self.ended: dict[str, str] = {}
         self.started = time.monotonic()
-        self.at_start = self.epochs
+        _, self.at_start = self.look()
 
-    @property
-    def epochs(self) -> int:
-        """Epochs that are done in all runs; a run that is completed counts whole."""
-        return sum(
-            run.epochs if status(run.folder) == "completed" else min(run.epochs, epochs_done(run.folder))
-            for run in self.runs
-        )
+    def look(self) -> tuple[int, int]:
+        """Return the completed runs and the epochs that are done in all runs; a completed run counts whole."""
+        completed = epochs = 0
+        for run in self.runs:
+            is_completed = status(run.folder) == "completed"
+            completed += is_completed
+            epochs += run.epochs if is_completed else min(run.epochs, epochs_done(run.folder))
+        return completed, epochs
 
     def seconds_left(self, epochs: int) -> float | None:
         """Estimate from the pace since the start; None before the first epoch."""
         done = epochs - self.at_start
         return (time.monotonic() - self.started) / done * (self.total - epochs) if done > 0 else None
 
-    def line(self, epochs: int) -> str:
+    def line(self, completed: int, epochs: int) -> str:
         """Say it in one line."""
-        completed = sum(status(run.folder) == "completed" for run in self.runs)
         left = self.seconds_left(epochs)
         text = f"{completed}/{len(self.runs)} runs, {epochs}/{self.total} epochs, {100 * epochs / self.total:.0f}%"
         return text + (f", about {duration(left)} left" if left is not None and epochs < self.total else "")
@@ -92,13 +92,13 @@ def _follow_in_lines(watch: Watch, title: str, over: threading.Event) -> None:
     while True:
         last = over.wait(LOOK_EVERY)
         for line in watch.newly_ended():
-            print(f"{title}: {line} ({watch.line(watch.epochs)})", file=watch.stream, flush=True)
+            print(f"{title}: {line} ({watch.line(*watch.look())})", file=watch.stream, flush=True)
             said = time.monotonic()
         if last:
             return
         if time.monotonic() - said > SAY_EVERY:
             said = time.monotonic()
-            print(f"{title}: {watch.line(watch.epochs)}", file=watch.stream, flush=True)
+            print(f"{title}: {watch.line(*watch.look())}", file=watch.stream, flush=True)
 
 
 def _follow_on_terminal(watch: Watch, title: str, over: threading.Event) -> None:
@@ -114,5 +114,5 @@ def _follow_on_terminal(watch: Watch, title: str, over: threading.Event) -> None
             last = over.wait(LOOK_EVERY)
             for line in watch.newly_ended():
                 console.print(line, highlight=False)
-            epochs = watch.epochs
-            progress.update(task, completed=epochs, text=watch.line(epochs))
+            completed, epochs = watch.look()
+            progress.update(task, completed=epochs, text=watch.line(completed, epochs))

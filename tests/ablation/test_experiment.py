@@ -1,6 +1,7 @@
 """Whole experiments, in this process."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -68,7 +69,8 @@ def test_an_experiment_is_whole_and_the_same_command_again_trains_nothing(tiny_p
         assert cost["plain_macs"] >= cost["macs"]
         assert cost["latency_ms"]["training step"]["median"] > 0
     out = capsys.readouterr().out
-    assert "tiny: nearest, seed 0: completed (1/2 runs, 1/2 epochs, 50%" in out
+    # Two short runs may both be over when the watch looks.
+    assert re.search(r"tiny: nearest, seed 0: completed \((1/2 runs, 1/2 epochs, 50%|2/2 runs, 2/2 epochs, 100%)", out)
     assert out.count("mean IoU") == 0  # each run's own table stays with the run
 
     costs = (tmp_path / "costs.json").read_text()

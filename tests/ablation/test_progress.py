@@ -29,12 +29,12 @@ def test_time_left_follows_the_pace_since_the_start(runs, monkeypatch):
     write_epochs(run_before, 4)  # of an earlier call
     watch = Watch([*runs, runs[0]], io.StringIO())
     assert watch.total == 20
-    assert watch.line(watch.epochs) == "0/2 runs, 4/20 epochs, 20%"
+    assert watch.line(*watch.look()) == "0/2 runs, 4/20 epochs, 20%"
     clock[0] += 60
     write_epochs(run_before, 10)
     # 6 epochs in 60 s, 10 are left.
-    assert watch.seconds_left(watch.epochs) == 100
-    assert watch.line(watch.epochs) == "0/2 runs, 10/20 epochs, 50%, about 2 min left"
+    assert watch.seconds_left(watch.look()[1]) == 100
+    assert watch.line(*watch.look()) == "0/2 runs, 10/20 epochs, 50%, about 2 min left"
     write_json(run_before.folder / METRICS, {"status": "completed"})
     write_whole(run_before.folder / BEST_CHECKPOINT, "")
     write_json(run_now.folder / METRICS, {"status": "failed", "error": "no memory"})

@@ -42,15 +42,15 @@ def test_a_family_of_comparisons_errs_in_5_percent_of_experiments_at_most(varian
     assert uncorrected > 0.08, "without the correction the family errs"
 
 
-def experiments(number, seeds, seed_noise, image_noise, shifts):
+def experiments(number, seeds, images, seed_noise, image_noise, shifts):
     random = np.random.default_rng(9)
     for _ in range(number):
-        yield compare(simulate(random, shifts, seeds, 50, seed_noise, image_noise), MIOU, "a", resamples=200)
+        yield compare(simulate(random, shifts, seeds, images, seed_noise, image_noise), MIOU, "a", resamples=200)
 
 
-def check_confusions(number, seeds, seed_noise, image_noise):
+def check_confusions(number, seeds, images, seed_noise, image_noise):
     """From confusion matrices to verdicts: two arms without a difference, and a third one."""
-    found = list(experiments(number, seeds, seed_noise, image_noise, {"a": 0, "b": 0, "c": 0}))
+    found = list(experiments(number, seeds, images, seed_noise, image_noise, {"a": 0, "b": 0, "c": 0}))
     wrong = np.mean([any(one.outcome != "none" for one in family) for family in found])
     intervals = np.array([one.interval for family in found for one in family])
     covered = np.mean((intervals[:, 0] <= 0) & (intervals[:, 1] >= 0))
@@ -59,7 +59,7 @@ def check_confusions(number, seeds, seed_noise, image_noise):
 
 @pytest.mark.parametrize(("seed_noise", "image_noise"), [(0.1, 0.3), (0.03, 0.6)])
 def test_verdicts_from_confusion_matrices(seed_noise, image_noise):
-    wrong, covered = check_confusions(300, 4, seed_noise, image_noise)
+    wrong, covered = check_confusions(300, 4, 50, seed_noise, image_noise)
     assert wrong <= 0.05
     assert 0.93 <= covered <= 0.975
 
@@ -68,8 +68,9 @@ def test_verdicts_from_confusion_matrices(seed_noise, image_noise):
 @pytest.mark.parametrize("seeds", [2, 3, 5])
 @pytest.mark.parametrize(("seed_noise", "image_noise"), [(0.3, 0), (0.1, 0.3), (0.03, 0.6), (0.01, 1)])
 def test_verdicts_from_many_confusion_matrices(seeds, seed_noise, image_noise):
-    wrong, covered = check_confusions(1500, seeds, seed_noise, image_noise)
-    assert wrong <= 0.061  # two standard errors above 5%
+    """On 200 images: on 50 of so unequal areas the bootstrap cannot see all that other images would do."""
+    wrong, covered = check_confusions(1000, seeds, 200, seed_noise, image_noise)
+    assert wrong <= 0.064  # two standard errors above 5%
     assert 0.93 <= covered <= (0.99 if seeds == 2 else 0.98 if seeds == 3 else 0.97)
 
 
@@ -78,7 +79,7 @@ def test_the_interval_of_a_true_difference_covers_it():
     """The truth is the mean difference of many runs on many images."""
     random, shifts = np.random.default_rng(10), {"a": 0, "b": 0.4}
     truth = compare(simulate(random, shifts, 60, 20_000, 0.1, 0.3), MIOU, resamples=2)[0].difference
-    found = [family[0] for family in experiments(2000, 5, 0.1, 0.3, shifts)]
+    found = [family[0] for family in experiments(2000, 5, 50, 0.1, 0.3, shifts)]
     covered = np.mean([one.interval.low <= truth <= one.interval.high for one in found])
     assert 0.93 <= covered <= 0.97
     assert np.mean([one.outcome == "better" for one in found]) > 0.5
