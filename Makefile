@@ -34,7 +34,7 @@ test: lint  ## lint and the fast tests, under 5 minutes on 2 cores
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-slow: $(READY)  ## the tests that train for longer
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow $(ARGS)
 
 clean:  ## remove the environment
 	rm -rf $(VENV)

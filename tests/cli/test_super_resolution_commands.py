@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from segnet.cli import evaluate, predict, train
@@ -54,6 +55,7 @@ def test_train_evaluate_and_predict_in_a_row(monkeypatch, capsys, tmp_path):
         assert np.abs(np.asarray(picture) - bicubic).mean() < 20  # upright, and no channel in another's place
 
 
+@pytest.mark.slow  # the first import of torchmetrics takes as long as all other tests of this file
 def test_scoring_and_predicting_need_no_lightning():
     code = (
         "import sys, torch, segnet.tasks; from segnet.metrics import ssim; ssim(*torch.rand(2, 1, 1, 9, 9));"
