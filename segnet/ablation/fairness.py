@@ -12,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig
 from torch import nn
 
-from segnet.ablation.runs import Run
+from segnet.ablation.runs import Run, read_metrics
 from segnet.build import data_from_config, network_from_config
 from segnet.data import DataModule
 from segnet.data.dataset import Sample
@@ -115,13 +115,14 @@ def compare_batches(shown: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def check_trained(runs: Iterable[Run], allow: Sequence[str]) -> dict[str, Any]:
-    """Compare the first batches of the runs that have been trained, as they were trained on.
+    """Compare the first batches of the runs that have been trained, as they were trained on, and their precision.
 
     Returns:
         ``seeds``: for each seed the hashes, once or by arm; ``problems``: a sentence for each seed with which
-        arms were trained on different batches though they should not be.
+        arms were trained on different batches, or in different precision, though they should not be.
     """
     shown: dict[int, dict[str, dict[str, Any]]] = defaultdict(dict)
+    runs = list(runs)
     for run in runs:
         path = run.folder / BATCH_RECORD
         if path.is_file():
@@ -132,7 +133,22 @@ def check_trained(runs: Iterable[Run], allow: Sequence[str]) -> dict[str, Any]:
         for seed in sorted(shown)
         if not seeds[str(seed)]["same"] and "batches" not in allow
     ]
-    return {"seeds": seeds, "problems": problems}
+    return {"seeds": seeds, "problems": problems + _unlike_precision(runs)}
+
+
+def _unlike_precision(runs: Sequence[Run]) -> list[str]:
+    """Name the runs that asked for one precision, "auto", and got several: machines that are not alike."""
+    found: dict[tuple[int, str], dict[str, str]] = defaultdict(dict)
+    for run in runs:
+        precision = read_metrics(run.folder).get("precision")
+        if precision is not None:
+            found[run.seed, run.config.trainer.precision][f"{run.arm.name} ({run.kind})"] = precision
+    return [
+        f"with seed {seed} trainer.precision={asked} came to different things: "
+        + ", ".join(f"{precision} in {name}" for name, precision in got.items())
+        for (seed, asked), got in sorted(found.items())
+        if len(set(got.values())) > 1
+    ]
 
 
 def _unlike(shown: Mapping[str, dict[str, Any]]) -> str:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.plugins.precision import Precision
+from pytorch_lightning.utilities.enums import GradClipAlgorithmType
 from torch import Tensor, nn
 
 from segnet.data.batch import TrainingBatch
@@ -123,12 +125,23 @@ class TrainingModule(pl.LightningModule):
         scheduler = self._scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
+    def configure_gradient_clipping(
+        self, optimizer: torch.optim.Optimizer, gradient_clip_val: float | None, gradient_clip_algorithm: str | None
+    ) -> None:
+        """Clip, also under a fused optimiser: Lightning refuses that in bf16 too, where no gradient is scaled."""
+        plugin = self.trainer.precision_plugin
+        if gradient_clip_val and getattr(plugin, "scaler", None) is None:
+            algorithm = GradClipAlgorithmType(gradient_clip_algorithm or GradClipAlgorithmType.NORM)
+            Precision.clip_gradients(plugin, optimizer, gradient_clip_val, algorithm)
+        else:
+            self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
     def _refuse_clipping_of_fused(self, optimizer: torch.optim.Optimizer) -> None:
-        """Lightning would refuse it in the first step, in other words."""
+        """A fused optimiser takes the scale of fp16 off by itself, after clipping; Lightning says so in other words."""
         if (
             self.trainer.gradient_clip_val
             and optimizer.defaults.get("fused")
-            and "mixed" in str(self.trainer.precision)
+            and getattr(self.trainer.precision_plugin, "scaler", None) is not None
         ):
             raise UserError(
                 f"trainer.gradient_clip_val={self.trainer.gradient_clip_val} cannot clip under a fused optimiser in "

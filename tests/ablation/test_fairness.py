@@ -9,6 +9,7 @@ from segnet.ablation.fairness import batch_hashes, check_start, check_trained, c
 from segnet.ablation.runs import plan_run
 from segnet.build import compose, data_from_config, network_from_config
 from segnet.errors import UserError
+from segnet.run_folder import METRICS, write_json
 from segnet.training.batch_record import BatchRecord, hash_batch, hash_tensor
 
 
@@ -108,3 +109,17 @@ def test_runs_that_were_trained_on_other_batches_are_caught(tiny_plan, tmp_path)
     (problem,) = check_trained(runs, [])["problems"]
     assert "nearest (as_is) and bilinear (as_is) differ" in problem
     assert check_trained(runs, ["batches"])["problems"] == []
+
+
+def test_runs_of_one_seed_that_came_to_different_precision_are_caught(tiny_plan, tmp_path):
+    plan = tiny_plan("trainer.precision=auto")
+    config = compose(plan.base_overrides)
+    runs = [plan_run(arm, config, seed, "as_is", tmp_path) for seed in (0, 1) for arm in plan.arms]
+    for run in runs:  # a machine a seed is fair: differences are taken within a seed
+        write_json(run.folder / METRICS, {"precision": "bf16-mixed" if run.seed else "32-true"})
+    assert check_trained(runs, [])["problems"] == []
+    write_json(runs[1].folder / METRICS, {"precision": "bf16-mixed"})
+    (problem,) = check_trained(runs, [])["problems"]
+    assert problem.startswith("with seed 0 trainer.precision=auto came to different things: 32-true in nearest (as_is)")
+    runs[1].config.trainer.precision = "bf16-mixed"  # the factor itself
+    assert check_trained(runs, [])["problems"] == []
