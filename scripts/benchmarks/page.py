@@ -51,6 +51,22 @@ Every table comes from a script of its own in `scripts/benchmarks`, which runs a
   is faster.
 - The function is the same on both sides, and tests or the script itself prove it; where it is not, the text says so.
 - The figures hold for the device and the releases that stand above them, and for no others.
+
+## What bounds it
+
+- **An epoch twice as fast as the other side's** was the goal on a CPU. With equal precision, layout, loss and
+  augmentation it is out of reach in float32: both sides call the same convolutions, which are most of a step and run
+  near the rate of a matrix product ("Where a step's time goes"). What the exact forms save is multiplications of the
+  decoder, copies and the work at full resolution; the encoder, where most of a network's work is, has nothing to
+  rewrite. A processor with bfloat16 units is where the rest would have to come from.
+- **Bed of nails + 3x3** saves three of four multiplications, so four times is what it could reach if nothing else took
+  time. The last part goes to writing the four times larger result, which both forms do.
+- **Validation** also scores boundaries (about a hundredth of a second an image at 480x360) and an epoch ends with two
+  checkpoints, the best and the last: parts of our epoch that the other side does not have. They weigh little in an
+  epoch of hundreds of images and much in one of twenty.
+- **The first step of a training** waits for imports most of all: torch, `torch._dynamo`, which torch's own optimisers
+  import at their first call, and Lightning with torchmetrics and what these import. None of it is ours to leave out;
+  what does not train imports none of Lightning.
 """
 
 
