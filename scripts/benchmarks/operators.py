@@ -81,7 +81,7 @@ def upsample_and_convolve(upsampler: str, convolution: str, make: Callable[..., 
 
 
 def atrous_depthwise(dilation: int, make: Callable[..., Tensor], device: str) -> Pair:
-    """Return torch's own and the phases."""
+    """Return torch's own, and the one with gradients of its own."""
     module = layers.DepthwiseConvolution(CHANNELS, dilation=dilation).to(device)
     features, parameters = make(CHANNELS, *SIZE), list(module.parameters())
     return (

@@ -1,10 +1,10 @@
 """Measure where an exact form begins to pay: what the rules in segnet/layers/rewrite_rules.py rest on.
 
-    python scripts/benchmarks/rules.py                    all on the CPU (about 5 minutes)
-    python scripts/benchmarks/rules.py --only phases --dtypes bf16
+    python scripts/benchmarks/rules.py                    all on the CPU (about a minute)
+    python scripts/benchmarks/rules.py --only depthwise --dtypes bf16
 
-Nearest neighbour and 3x3 at several channel counts and sizes, and dilated depthwise convolutions at several dilations;
-forward and backward, channels_last unless --contiguous. Writes docs/performance/rules-DEVICE.json.
+Nearest neighbour and 3x3 at several channel counts and sizes, and depthwise convolutions at several dilations and with
+strides; forward and backward, channels_last unless --contiguous. Writes docs/performance/rules-DEVICE.json.
 """
 
 from functools import partial
@@ -17,11 +17,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from segnet.layers import Kernel, Nearest
-from segnet.layers.exact import convolve_by_phases, convolve_nearest
+from segnet.layers.exact import convolve_nearest
+from segnet.layers.grouped import convolve_grouped
 
 ABOUT = """\
 Forward and backward, whatever the rules say. Nearest neighbour and 3x3: batch x channels x channels out x height x
-width of what is upsampled. Phases of an atrous depthwise 3x3: batch x channels x height x width x dilation.
+width of what is upsampled. Depthwise 3x3 with the gradients of `segnet/layers/grouped.py`: batch x channels x height x
+width, dilation, stride. On a processor with AVX512-BF16, torch's own gradients of the weights of an atrous depthwise
+convolution in bf16 are wrong (channels_last, oneDNN 3.13), so that there is only one form to use, whatever its time.
 """
 NEAREST = [  # batch, channels in, channels out, height and width of the features
     *((4, 512, 256, *size) for size in [(8, 10), (16, 20), (32, 40)]),
@@ -31,7 +34,13 @@ NEAREST = [  # batch, channels in, channels out, height and width of the feature
     (1, 512, 256, 8, 10),
     (1, 64, 64, 32, 40),
 ]
-PHASES = [(4, 64, 96, 128, dilation) for dilation in (2, 4, 6, 12, 14, 15, 16, 18)] + [(4, 128, 32, 40, 8)]
+DEPTHWISE = [  # batch, channels, height, width, dilation, stride
+    *((4, 64, 96, 128, dilation, 1) for dilation in (2, 4, 6, 8, 12, 18)),
+    *((4, 256, 24, 24, dilation, 1) for dilation in (2, 6, 12, 18)),
+    (4, 960, 12, 12, 2, 1),
+    (4, 96, 96, 96, 1, 2),
+    (4, 144, 48, 48, 1, 2),
+]
 
 
 def nearest_pair(shape: tuple[int, ...], dtype: torch.dtype, device: str, layout: torch.memory_format) -> tuple:
@@ -46,15 +55,16 @@ def nearest_pair(shape: tuple[int, ...], dtype: torch.dtype, device: str, layout
     )
 
 
-def phases_pair(shape: tuple[int, ...], dtype: torch.dtype, device: str, layout: torch.memory_format) -> tuple:
-    """Return plain and exact of a dilated depthwise 3x3."""
-    batch, channels, height, width, dilation = shape
+def depthwise_pair(shape: tuple[int, ...], dtype: torch.dtype, device: str, layout: torch.memory_format) -> tuple:
+    """Return torch's own and ours of a depthwise 3x3."""
+    batch, channels, height, width, dilation, stride = shape
     features = draw(batch, channels, height, width, dtype=dtype, device=device, layout=layout)
     weight = draw(channels, 1, 3, 3, dtype=torch.float32, device=device, layout=torch.contiguous_format)
-    kernel = Kernel(weight, None, dilation, channels)
+    setting = stride, dilation, channels
+    plain = partial(F.conv2d, features, weight, None, stride, dilation, dilation, channels)
     return (
-        partial(step, lambda: F.conv2d(features, weight, None, 1, dilation, dilation, channels), [features], [weight]),
-        partial(step, lambda: convolve_by_phases(features, kernel), [features], [weight]),
+        partial(step, plain, [features], [weight]),
+        partial(step, lambda: convolve_grouped(features, weight, None, *setting), [features], [weight]),
     )
 
 
@@ -66,7 +76,7 @@ def main() -> None:
     """Time the chosen cells and write them beside the others."""
     arguments = parser(__doc__)
     arguments.add_argument("--dtypes", nargs="+", choices=DTYPES, default=list(DTYPES))
-    arguments.add_argument("--only", choices=("nearest", "phases"))
+    arguments.add_argument("--only", choices=("nearest", "depthwise"))
     arguments.add_argument("--contiguous", action="store_true", help="instead of channels_last")
     arguments.add_argument("--repeats", type=int, default=5)
     options = arguments.parse_args()
@@ -74,7 +84,7 @@ def main() -> None:
     layout = torch.contiguous_format if options.contiguous else torch.channels_last
     title = "Where exact forms begin to pay"
     record = Record(options.out, "rules", options.device, title, ABOUT, ("table", "features"))
-    for form, build, shapes in (("nearest", nearest_pair, NEAREST), ("phases", phases_pair, PHASES)):
+    for form, build, shapes in (("nearest", nearest_pair, NEAREST), ("depthwise", depthwise_pair, DEPTHWISE)):
         for dtype in options.dtypes if options.only in (None, form) else []:
             for shape in shapes:
                 plain, exact = build(shape, DTYPES[dtype], options.device, layout)

@@ -6,6 +6,7 @@ from segnet.layers.convolution import (
     ConvNormAct,
     DepthwiseConvolution,
     FlippedConvolution,
+    LibraryConvolution,
     RegularConvolution,
     SeparableConvolution,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "DySample",
     "FlippedConvolution",
     "Kernel",
+    "LibraryConvolution",
     "LinearFusion",
     "MaxPool",
     "MaxUnpool",

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from segnet.errors import UserError
 from segnet.layers.deferred import Map, run_convolutions
-from segnet.layers.exact import Kernel, convolve_map
+from segnet.layers.exact import Kernel, convolve_map, keeps_size
 
 Padding = Literal["same", "valid"]
 
@@ -34,6 +34,35 @@ def padding_of(kernel_size: int, dilation: int, padding: Padding) -> int:
     if padding not in ("same", "valid"):
         raise UserError(f"a convolution takes padding=same or padding=valid, not {padding}")
     return dilation * (kernel_size // 2) if padding == "same" else 0
+
+
+def convolve_as(module: nn.Conv2d, features: Tensor, weight: Tensor) -> Tensor:
+    """Convolve ``(N, C, H, W)`` as a module with these weights does, in a cheaper form where there is one.
+
+    Its attribute ``exact_rewrites`` says whether it may.
+    """
+    stride, dilation = module.stride, module.dilation
+    if module.exact_rewrites and keeps_size(module):
+        return convolve_map(features, Kernel(weight, module.bias, dilation[0], module.groups), stride[0])
+    return F.conv2d(features, weight, module.bias, stride, module.padding, dilation, module.groups)
+
+
+class LibraryConvolution(nn.Conv2d):
+    """What a convolution of torchvision or timm becomes, so that it has the exact cheaper forms too."""
+
+    exact_rewrites: bool
+
+    @classmethod
+    def adopt(cls, network: nn.Module) -> None:
+        """Turn the grouped and the atrous convolutions of a network into this class; weights and names stay."""
+        for module in network.modules():
+            if type(module) is nn.Conv2d and keeps_size(module) and (module.groups > 1 or module.dilation[0] > 1):
+                module.__class__ = cls
+                module.exact_rewrites = True
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Convolve ``(N, in_channels, H, W)``."""
+        return convolve_as(self, features, self.weight)
 
 
 class RegularConvolution(nn.Conv2d):
@@ -65,6 +94,7 @@ class RegularConvolution(nn.Conv2d):
     ) -> None:
         zeros = padding_of(kernel_size, dilation, padding)
         super().__init__(in_channels, out_channels, kernel_size, stride, zeros, dilation, bias=False)
+        self.exact_rewrites = True
 
     def kernel_weight(self) -> Tensor:
         """Return the weights as a cross-correlation takes them."""
@@ -72,7 +102,9 @@ class RegularConvolution(nn.Conv2d):
 
     def forward(self, features: Map) -> Tensor:
         """Convolve ``(N, in_channels, H, W)``, deferred or not."""
-        return super().forward(features) if isinstance(features, Tensor) else run_convolutions(features, self)
+        if isinstance(features, Tensor):
+            return convolve_as(self, features, self.kernel_weight())
+        return run_convolutions(features, self)
 
 
 class FlippedConvolution(RegularConvolution):
@@ -82,21 +114,13 @@ class FlippedConvolution(RegularConvolution):
     so that both learn the same functions, and one start is as likely as the other.
     """
 
-    takes_deferred_maps: ClassVar[bool] = True
-
     def kernel_weight(self) -> Tensor:
         """Return the weights flipped, as a cross-correlation takes them."""
         return self.weight.flip(-2, -1)
 
-    def forward(self, features: Map) -> Tensor:
-        """Convolve ``(N, in_channels, H, W)``, deferred or not."""
-        if isinstance(features, Tensor):
-            return F.conv2d(features, self.kernel_weight(), None, self.stride, self.padding, self.dilation)
-        return run_convolutions(features, self)
-
 
 class DepthwiseConvolution(nn.Conv2d):
-    """Convolution of each channel by itself, no bias; a dilated one by phases where that is faster.
+    """Convolution of each channel by itself, no bias.
 
     Args:
         channels: input and output channels.
@@ -121,15 +145,9 @@ class DepthwiseConvolution(nn.Conv2d):
 
     def forward(self, features: Map) -> Tensor:
         """Convolve ``(N, channels, H, W)``, deferred or not."""
-        if not isinstance(features, Tensor):
-            return run_convolutions(features, self)
-        if (
-            self.exact_rewrites
-            and self.stride == (1, 1)
-            and self.padding[0] == self.dilation[0] * (self.kernel_size[0] // 2)
-        ):
-            return convolve_map(features, Kernel(self.weight, None, self.dilation[0], self.groups))
-        return super().forward(features)
+        if isinstance(features, Tensor):
+            return convolve_as(self, features, self.kernel_weight())
+        return run_convolutions(features, self)
 
 
 class SeparableConvolution(nn.Module):

@@ -12,7 +12,7 @@ from typing import Union
 import torch
 from torch import Tensor, nn
 
-from segnet.layers.exact import Kernel, convolve_map
+from segnet.layers.exact import Kernel, convolve_map, keeps_size
 from segnet.layers.rewrite_rules import note
 
 
@@ -135,11 +135,9 @@ def kernel_of(module: nn.Module) -> Kernel | None:
         weight = module.weight
     else:
         return None
-    dilation, taps = module.dilation[0], weight.shape[-1]
-    padding = (dilation * (taps // 2),) * 2
-    keeps_size = module.stride == (1, 1) and module.padding == padding and module.padding_mode == "zeros"
-    is_square = weight.shape[-2] == taps and module.dilation[1] == dilation and taps % 2 == 1
-    return Kernel(weight, module.bias, dilation, module.groups) if keeps_size and is_square else None
+    if module.stride != (1, 1) or not keeps_size(module):
+        return None
+    return Kernel(weight, module.bias, module.dilation[0], module.groups)
 
 
 def takes_deferred(module: nn.Module) -> bool:

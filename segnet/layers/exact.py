@@ -7,10 +7,11 @@ All convolutions here are cross-correlations of stride 1 whose zero padding keep
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segnet.layers.rewrite_rules import note, phases_pay
+from segnet.layers.grouped import convolve_grouped, is_channels_last
+from segnet.layers.rewrite_rules import grouped_pays, note
 
 
 class Kernel(NamedTuple):
@@ -39,49 +40,48 @@ class Kernel(NamedTuple):
         return f"{kind}{self.taps}x{self.taps}" + (f", dilation {self.dilation}" if self.dilation > 1 else "")
 
 
-def convolve_map(features: Tensor, kernel: Kernel) -> Tensor:
-    """Convolve ``(N, C_in, H, W)`` to ``(N, C_out, H, W)``; a dilated depthwise kernel by phases where that pays."""
-    weight, bias, dilation, groups = kernel
-    is_depthwise = groups > 1 and groups == features.shape[1]
-    if is_depthwise and phases_pay(features, kernel.taps, dilation):
-        note(f"{kernel.describe()} -> {dilation}x{dilation} phases")
-        return convolve_by_phases(features, kernel)
-    return F.conv2d(features, weight, bias, 1, dilation * (kernel.taps // 2), dilation, groups)
+def keeps_size(module: nn.Conv2d) -> bool:
+    """Say whether a convolution has an odd square kernel and zeros around that keep the size at stride 1."""
+    taps, dilation = module.kernel_size[0], module.dilation[0]
+    is_square = all(one == other for one, other in (module.kernel_size, module.stride, module.dilation))
+    zeros = (dilation * (taps // 2),) * 2
+    return is_square and taps % 2 == 1 and module.padding == zeros and module.padding_mode == "zeros"
 
 
-def convolve_by_phases(features: Tensor, kernel: Kernel) -> Tensor:
-    """Compute a dilated convolution without dilation: space to batch, convolution, batch to space.
+def convolve_map(features: Tensor, kernel: Kernel, stride: int = 1) -> Tensor:
+    """Convolve ``(N, C_in, H, W)`` to ``(N, C_out, ceil(H / stride), ceil(W / stride))``.
 
-    Taps that are d apart meet only pixels of one phase, those with the same coordinates modulo d. So the d x d phases
-    are moved to the batch, convolved there, and moved back. The zeros that fill up the last cell stand where the plain
-    form pads zeros.
+    Taps that see nothing but padding are left out, and a grouped convolution gets a faster backward pass where that
+    pays.
     """
-    dilation, (height, width) = kernel.dilation, features.shape[-2:]
-    phases = _space_to_batch(F.pad(features, (0, -width % dilation, 0, -height % dilation)), dilation)
-    convolved = F.conv2d(phases, kernel.weight, kernel.bias, 1, kernel.taps // 2, 1, kernel.groups)
-    layout = torch.channels_last if is_channels_last(features) else torch.contiguous_format
-    return _batch_to_space(convolved, dilation)[..., :height, :width].contiguous(memory_format=layout)
+    weight, bias, dilation, groups = kernel
+    seen = seen_taps(weight, dilation, tuple(features.shape[-2:])) if stride == 1 else weight
+    if seen is not weight:
+        note(f"{kernel.describe()} -> {seen.shape[2]}x{seen.shape[3]}, the taps that see the map")
+    if grouped_pays(features, seen, stride, dilation, groups):
+        note(f"{kernel.describe()} -> gradients by {f'{dilation}x{dilation} phases' if stride == 1 else 'nails'}")
+        return convolve_grouped(features, seen, bias, stride, dilation, groups)
+    padding = [dilation * (taps // 2) for taps in seen.shape[-2:]]
+    return F.conv2d(features, seen, bias, stride, padding, dilation, groups)
 
 
-def is_channels_last(features: Tensor) -> bool:
-    """Say whether features lie in memory channel by channel last, and not in both layouts at once."""
-    return features.is_contiguous(memory_format=torch.channels_last) and not features.is_contiguous()
+def seen_taps(weight: Tensor, dilation: int, size: tuple[int, int]) -> Tensor:
+    """Return the part of a kernel that sees a map of this size: its outer taps may see nothing but padding.
 
+    Args:
+        weight: ``(C_out, C_in / groups, k, k)``, k odd.
+        dilation: step between two taps.
+        size: height and width of the map.
 
-def _space_to_batch(features: Tensor, step: int) -> Tensor:
-    """Take ``(N, C, step * h, step * w)`` to ``(N * step * step, C, h, w)``, in the same memory layout."""
-    cells = features.unflatten(3, (-1, step)).unflatten(2, (-1, step))  # N, C, h, step, w, step
-    if is_channels_last(features):
-        return cells.permute(0, 3, 5, 2, 4, 1).flatten(0, 2).permute(0, 3, 1, 2)
-    return cells.permute(0, 3, 5, 1, 2, 4).flatten(0, 2)
-
-
-def _batch_to_space(phases: Tensor, step: int) -> Tensor:
-    """Undo :func:`_space_to_batch`."""
-    cells = phases.unflatten(0, (-1, step, step))  # N, step, step, C, h, w
-    if is_channels_last(phases):
-        return cells.permute(0, 4, 1, 5, 2, 3).flatten(1, 2).flatten(2, 3).permute(0, 3, 1, 2)
-    return cells.permute(0, 3, 4, 1, 5, 2).flatten(2, 3).flatten(3, 4)
+    Returns:
+        ``weight`` itself, or the middle of it, odd along each axis.
+    """
+    reach = weight.shape[-1] // 2
+    kept = [min(reach, (side - 1) // dilation) for side in size]
+    if kept == [reach, reach]:
+        return weight
+    rows, columns = (slice(reach - keep, reach + keep + 1) for keep in kept)
+    return weight[..., rows, columns]
 
 
 def convolve_nails(features: Tensor, kernel: Kernel, output_size: tuple[int, int]) -> Tensor:

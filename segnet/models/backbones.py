@@ -15,7 +15,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from segnet.errors import UserError
-from segnet.layers import ConvNormAct, MaxPool, RegularConvolution
+from segnet.layers import ConvNormAct, LibraryConvolution, MaxPool, RegularConvolution
 from segnet.models.encoders import EncoderOutput
 from segnet.models.initialisation import initialise
 
@@ -58,6 +58,7 @@ class BackboneEncoder(nn.Module):
         self._build = build
         self.pretrained = pretrained
         self.backbone = build()
+        LibraryConvolution.adopt(self.backbone)
         channels, strides, self.pads = probe(self.backbone, in_channels)
         self.full_resolution = None
         if full_resolution_width is not None:

@@ -1,49 +1,23 @@
 """Exact forms against the plain form, forward and gradients, in float64."""
 
 import itertools
-from collections.abc import Callable
 
 import pytest
 import torch
+from float64_checks import GROUPS, assert_same, draw, draw_kernel, leaves_of
 from torch import Tensor
 from torch.nn import functional as F
 
 from segnet.layers import BedOfNails, Bicubic, Bilinear, Kernel, MaxUnpool, Nearest
-from segnet.layers.exact import convolve_by_phases, convolve_map, convolve_nails, convolve_nearest, nearest_stamp
+from segnet.layers.exact import convolve_map, convolve_nails, convolve_nearest, nearest_stamp
 
 SIDES = range(1, 10)
-GROUPS = {"dense": (4, 6, 1), "grouped": (4, 6, 2), "depthwise": (4, 4, 4), "depthwise multiplied": (3, 6, 3)}
-
-
-def draw(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def draw_kernel(kind: str, taps: int, dilation: int = 1, bias: bool = False) -> tuple[Kernel, int]:
-    inputs, outputs, groups = GROUPS[kind]
-    weight = draw(outputs, inputs // groups, taps, taps, seed=1).requires_grad_()
-    return Kernel(weight, draw(outputs, seed=2).requires_grad_() if bias else None, dilation, groups), inputs
 
 
 def plain(features: Tensor, upsampler: torch.nn.Module, kernel: Kernel, output_size: tuple[int, int]) -> Tensor:
     padding = kernel.dilation * (kernel.taps // 2)
     enlarged = upsampler(features, output_size)
     return F.conv2d(enlarged, kernel.weight, kernel.bias, 1, padding, kernel.dilation, kernel.groups)
-
-
-def assert_same(exact: Callable[[], Tensor], expected: Callable[[], Tensor], leaves: list[Tensor]) -> None:
-    """Results and gradients of all leaves agree to 1e-12 of the largest value."""
-    one, other = exact(), expected()
-    assert one.shape == other.shape
-    direction = draw(*one.shape, seed=3)
-    gradients = (torch.autograd.grad(result, leaves, direction) for result in (one, other))
-    for value, reference in [(one, other), *zip(*gradients, strict=True)]:
-        scale = max(1.0, reference.abs().max().item())
-        torch.testing.assert_close(value, reference, rtol=0, atol=1e-12 * scale)
-
-
-def leaves_of(features: Tensor, kernel: Kernel) -> list[Tensor]:
-    return [features, kernel.weight, *([] if kernel.bias is None else [kernel.bias])]
 
 
 def doubled(height: int, width: int) -> list[tuple[int, int]]:
@@ -166,27 +140,18 @@ def test_sizes_that_do_not_double_stay_plain(upsampler, output_size, monkeypatch
     assert upsampler(channels).upsample_and_convolve(features, (6, 7), kernel) is not None
 
 
+@pytest.mark.parametrize("kind", GROUPS)
 @pytest.mark.parametrize("dilation", [2, 3, 6])
 @pytest.mark.parametrize("taps", [3, 5])
-def test_phases_at_all_small_sizes(taps, dilation):
-    kernel, channels = draw_kernel("depthwise", taps, dilation, bias=True)
+def test_atrous_convolutions_at_all_small_sizes(taps, dilation, kind):
+    """Outer taps see nothing here, and phases have a pixel or less."""
+    kernel, channels = draw_kernel(kind, taps, dilation, bias=True)
     for height, width in itertools.product(SIDES, SIDES):
         features = draw(1, channels, height, width).requires_grad_()
         assert_same(
-            lambda f=features: convolve_by_phases(f, kernel),
+            lambda f=features: convolve_map(f, kernel),
             lambda f=features: F.conv2d(
                 f, kernel.weight, kernel.bias, 1, dilation * (taps // 2), dilation, kernel.groups
             ),
             leaves_of(features, kernel),
         )
-
-
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_phases_keep_the_layout(layout):
-    kernel, channels = draw_kernel("depthwise", 3, 4)
-    features = draw(2, channels, 21, 30).contiguous(memory_format=layout)
-    result = convolve_by_phases(features, kernel)
-    assert result.is_contiguous(memory_format=layout)
-    torch.testing.assert_close(
-        result, F.conv2d(features, kernel.weight, None, 1, 4, 4, channels), rtol=1e-12, atol=1e-12
-    )
