@@ -1,7 +1,7 @@
 """Time a training step of whole networks in the plain form and with the exact cheaper forms.
 
     python scripts/benchmarks/networks.py                                   all on the CPU (about 5 minutes)
-    python scripts/benchmarks/networks.py --device cuda --precision bf16-mixed --batch 8
+    python scripts/benchmarks/networks.py --device cuda --precisions bf16-mixed --batch 8
     python scripts/benchmarks/networks.py --only unet                       these only; the others stay
 
 Forward, cross-entropy and backward, in turns; multiplications and the memory kept for the backward pass beside it.
@@ -19,6 +19,7 @@ import segnet
 from segnet.analysis import random_images, stage_costs
 from segnet.analysis.profile import precision_context, training_workload
 from segnet.layers import use_exact_rewrites
+from segnet.training.precision import choose_precision
 
 ABOUT = """\
 A training step (forward, cross-entropy, backward; no optimiser) of networks with 11 classes, `data=camvid`. MACs are
@@ -41,7 +42,9 @@ NETWORKS = {
 def main() -> None:
     """Time the chosen networks and write them beside the others."""
     arguments = parser(__doc__)
-    arguments.add_argument("--precision", choices=("32-true", "bf16-mixed"), default="32-true")
+    arguments.add_argument(
+        "--precisions", nargs="+", choices=("32-true", "bf16-mixed"), help="32-true and what precision=auto comes to"
+    )
     arguments.add_argument("--batch", type=int, default=2)
     arguments.add_argument("--size", type=int, nargs=2, default=(180, 240), metavar=("HEIGHT", "WIDTH"))
     arguments.add_argument("--contiguous", action="store_true", help="instead of channels_last")
@@ -52,27 +55,32 @@ def main() -> None:
     layout = torch.contiguous_format if options.contiguous else torch.channels_last
     images = random_images(options.batch, 3, options.size).to(options.device, memory_format=layout)
     shape = f"{options.batch}x{options.size[0]}x{options.size[1]}"
-    table = f"{options.precision}, {'contiguous' if options.contiguous else 'channels_last'}, images {shape}"
+    layout_name = "contiguous" if options.contiguous else "channels_last"
+    precisions = options.precisions or dict.fromkeys(["32-true", choose_precision("auto", options.device)])
     title = "Networks: plain form against exact form"
     record = Record(options.out, "networks", options.device, title, ABOUT, ("table", "network"))
-    for name, overrides in NETWORKS.items():
-        if options.only in name:
-            exact = segnet.build_network(["data=camvid", *overrides]).to(options.device, memory_format=layout)
-            record.add({"table": table, "network": name} | measure(exact, images, options))
+    for precision in precisions:
+        for name, overrides in NETWORKS.items():
+            if options.only in name:
+                exact = segnet.build_network(["data=camvid", *overrides]).to(options.device, memory_format=layout)
+                row = {"table": f"{precision}, {layout_name}, images {shape}", "network": name}
+                record.add(row | measure(exact, images, precision, options))
 
 
-def measure(exact: torch.nn.Module, images: torch.Tensor, options: argparse.Namespace) -> dict[str, object]:
+def measure(
+    exact: torch.nn.Module, images: torch.Tensor, precision: str, options: argparse.Namespace
+) -> dict[str, object]:
     """Count the work of both forms, and time them."""
     plain = use_exact_rewrites(copy.deepcopy(exact), False)
     row: dict[str, object] = {}
     forms: list[str] = []
-    with precision_context(options.precision, images.device.type):
+    with precision_context(precision, images.device.type):
         for name, network in (("plain", plain), ("exact", exact)):
             costs = stage_costs(network, images)
             row[f"{name}, GMACs"] = sum(cost.macs for cost in costs) / 1e9
             row[f"{name}, MiB kept"] = sum(cost.activation_bytes for cost in costs) / 2**20
             forms = [f"{cost.name}: {form}" for cost in costs for form in cost.forms]
-    workloads = [training_workload(network, images, options.precision) for network in (plain, exact)]
+    workloads = [training_workload(network, images, precision) for network in (plain, exact)]
     return row | time_pair(*workloads, options.device, options.repeats, "; ".join(forms))
 
 
