@@ -77,7 +77,7 @@ def upsample_and_convolve(upsampler: str, convolution: str, make: Callable[..., 
 
     inputs = [tensor for tensor in (features, skip) if tensor is not None]
     parameters = [*enlarge.parameters(), *convolve.parameters()]
-    return partial(step, plain, inputs, parameters), partial(step, exact, inputs, parameters)
+    return step(plain, inputs, parameters), step(exact, inputs, parameters)
 
 
 def atrous_depthwise(dilation: int, make: Callable[..., Tensor], device: str) -> Pair:
@@ -85,17 +85,24 @@ def atrous_depthwise(dilation: int, make: Callable[..., Tensor], device: str) ->
     module = layers.DepthwiseConvolution(CHANNELS, dilation=dilation).to(device)
     features, parameters = make(CHANNELS, *SIZE), list(module.parameters())
     return (
-        partial(step, lambda: nn.Conv2d.forward(module, features), [features], parameters),
-        partial(step, lambda: module(features), [features], parameters),
+        step(lambda: nn.Conv2d.forward(module, features), [features], parameters),
+        step(lambda: module(features), [features], parameters),
     )
 
 
-def step(work: Callable[[], Tensor], inputs: list[Tensor], parameters: list[Tensor]) -> None:
-    """Forward and backward; what features come in carry their own precision, the parameters are float32."""
+def step(work: Callable[[], Tensor], inputs: list[Tensor], parameters: list[Tensor]) -> Workload:
+    """Return forward and backward; what features come in carry their own precision, the parameters are float32."""
     dtype = inputs[0].dtype
-    with torch.autocast(inputs[0].device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
-        output = work()
-    torch.autograd.grad(output, [*inputs, *parameters], torch.ones_like(output))
+    arriving: list[Tensor] = []  # the gradient that the layers behind would send: made once, and not timed
+
+    def run() -> None:
+        with torch.autocast(inputs[0].device.type, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+            output = work()
+        if not arriving:
+            arriving.append(torch.ones_like(output))
+        torch.autograd.grad(output, [*inputs, *parameters], arriving[0])
+
+    return run
 
 
 def form_of(workload: Workload) -> str:

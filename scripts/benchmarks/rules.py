@@ -50,8 +50,8 @@ def nearest_pair(shape: tuple[int, ...], dtype: torch.dtype, device: str, layout
     weight = draw(outputs, channels, 3, 3, dtype=torch.float32, device=device, layout=layout)
     enlarge, size = Nearest(channels), (2 * height, 2 * width)
     return (
-        partial(step, lambda: F.conv2d(enlarge(features, size), weight, padding=1), [features], [weight]),
-        partial(step, lambda: convolve_nearest(features, Kernel(weight), size), [features], [weight]),
+        step(lambda: F.conv2d(enlarge(features, size), weight, padding=1), [features], [weight]),
+        step(lambda: convolve_nearest(features, Kernel(weight), size), [features], [weight]),
     )
 
 
@@ -63,8 +63,8 @@ def depthwise_pair(shape: tuple[int, ...], dtype: torch.dtype, device: str, layo
     setting = stride, dilation, channels
     plain = partial(F.conv2d, features, weight, None, stride, dilation, dilation, channels)
     return (
-        partial(step, plain, [features], [weight]),
-        partial(step, lambda: convolve_grouped(features, weight, None, *setting), [features], [weight]),
+        step(plain, [features], [weight]),
+        step(lambda: convolve_grouped(features, weight, None, *setting), [features], [weight]),
     )
 
 

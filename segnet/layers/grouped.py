@@ -144,13 +144,28 @@ def _torch_gradients(
 def _phases(features: Tensor, step: int) -> Tensor:
     """Move phases to the batch: ``(N, C, H, W)`` to ``(N * step * step, C, ceil(H / step), ceil(W / step))``.
 
-    The zeros that fill up the last cell stand where the plain form pads zeros. In channels_last, in and out.
+    The zeros that fill up the last cell stand where the plain form pads zeros. In channels_last, in and out. Whole
+    cells and what is left of the last one are copied each by itself: a padded copy would take as long again.
     """
-    height, width = features.shape[-2:]
-    filling = (0, -width % step, 0, -height % step)
-    padded = F.pad(features, filling) if any(filling) else features
-    cells = padded.unflatten(3, (-1, step)).unflatten(2, (-1, step))  # N, C, h, step, w, step
-    return cells.permute(0, 3, 5, 2, 4, 1).flatten(0, 2).permute(0, 3, 1, 2)
+    (count, channels, height, width), pixels = features.shape, features.permute(0, 2, 3, 1)
+    phases = features.new_empty(count, step, step, -(-height // step), -(-width // step), channels)
+    if height % step:
+        phases[:, :, :, -1].zero_()
+    if width % step:
+        phases[:, :, :, :, -1].zero_()
+    for top, rows in _whole_and_rest(height, step):
+        for left, columns in _whole_and_rest(width, step):
+            part = pixels[:, top : top + rows, left : left + columns]
+            cells = part.unflatten(2, (-1, min(columns, step))).unflatten(1, (-1, min(rows, step)))
+            place = phases[:, : cells.shape[2], : cells.shape[4], top // step :, left // step :]
+            place[:, :, :, : cells.shape[1], : cells.shape[3]] = cells.permute(0, 2, 4, 1, 3, 5)
+    return phases.flatten(0, 2).permute(0, 3, 1, 2)
+
+
+def _whole_and_rest(side: int, step: int) -> list[tuple[int, int]]:
+    """Return start and length of the whole cells along an axis, and of what is left, where there is something."""
+    rest = side % step
+    return [(start, length) for start, length in ((0, side - rest), (side - rest, rest)) if length]
 
 
 def is_channels_last(features: Tensor) -> bool:

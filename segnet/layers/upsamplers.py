@@ -20,7 +20,7 @@ from segnet.errors import UserError
 from segnet.layers.deferred import is_current
 from segnet.layers.exact import Kernel, convolve_nails, convolve_nearest
 from segnet.layers.pooling import max_unpool
-from segnet.layers.rewrite_rules import nearest_pays, note
+from segnet.layers.rewrite_rules import nails_pay, nearest_pays, note
 
 
 def nearest_positions(size: int, output_size: int, device: torch.device | None = None) -> Tensor:
@@ -199,7 +199,7 @@ class BedOfNails(Upsampler):
 
     def upsample_and_convolve(self, features: Tensor, output_size: tuple[int, int], kernel: Kernel) -> Tensor | None:
         """A transposed convolution with the flipped kernel."""
-        if not doubles(features.shape[-2:], output_size):
+        if not doubles(features.shape[-2:], output_size) or not nails_pay(features, kernel.weight):
             return None
         note(f"BedOfNails + {kernel.describe()} -> transposed {kernel.taps}x{kernel.taps}")
         return convolve_nails(features, kernel, output_size)

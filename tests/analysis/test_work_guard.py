@@ -87,7 +87,9 @@ def test_head_and_projections_run_before_steps_without_a_block():
 
 def test_atrous_depthwise_convolutions_in_their_cheaper_forms():
     network = segnet.build_network(["data=shapes", "model=realtime", "encoder.widths=[4,4,4,8]"])
-    forms = [form for stage in stage_costs(network, torch.rand(1, 3, 128, 128)) for form in stage.forms]
+    network = network.to(memory_format=torch.channels_last)
+    images = torch.rand(1, 3, 128, 128).contiguous(memory_format=torch.channels_last)
+    forms = [form for stage in stage_costs(network, images) for form in stage.forms]
     expected = [f"depthwise 3x3, dilation {d} -> gradients by {d}x{d} phases" for d in (2, 4, 8)]
     # At stride 8 the map has 16x16 pixels.
     expected.append("depthwise 3x3, dilation 16 -> 1x1, the taps that see the map")

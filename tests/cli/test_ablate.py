@@ -96,7 +96,7 @@ def test_a_mistake_ends_in_one_sentence(monkeypatch, capsys, tmp_path, arguments
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", [["joblib", "hydra.launcher.n_jobs=2"], ["submitit_local"]])
+@pytest.mark.parametrize("launcher", [["joblib", "hydra.launcher.n_jobs=2"], ["submitit_local"], ["ray"]])
 def test_runs_go_to_other_processes(tmp_path, launcher):
     result = call(*TINY, "seeds=2", f"ablation_dir={tmp_path / 'it'}", f"hydra/launcher={launcher[0]}", *launcher[1:])
     assert result.returncode == 0, result.stdout + result.stderr

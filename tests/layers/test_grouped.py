@@ -6,7 +6,7 @@ from float64_checks import assert_same, draw, draw_kernel, leaves_of
 from torch import nn
 from torch.nn import functional as F
 
-from segnet.layers import DepthwiseConvolution, LibraryConvolution
+from segnet.layers import BedOfNails, DepthwiseConvolution, LibraryConvolution
 from segnet.layers.exact import Kernel, convolve_map, seen_taps
 from segnet.layers.grouped import convolve_grouped, is_channels_last
 from segnet.layers.rewrite_rules import listen
@@ -148,15 +148,35 @@ def test_a_library_s_network_keeps_weights_and_names():
     torch.testing.assert_close(network(features), expected)
 
 
-def test_groups_are_told_apart():
+def test_rules_tell_groups_layouts_and_precisions_apart():
+    def draw_map(layout: torch.memory_format, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        return torch.rand(1, 4, 12, 12, dtype=dtype).contiguous(memory_format=layout)
+
+    def weight(outputs: int, inputs: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        return torch.rand(outputs, inputs, 3, 3, dtype=dtype)
+
     forms = []
+    contiguous, channels_last = LAYOUTS.values()
     with listen(forms.append):
-        convolve_map(draw(1, 4, 12, 12), Kernel(draw(4, 1, 3, 3), None, 2, 4))
-        convolve_map(draw(1, 4, 12, 12), Kernel(draw(6, 2, 3, 3), None, 3, 2))
-        convolve_map(draw(1, 4, 12, 12).bfloat16(), Kernel(draw(4, 1, 3, 3).bfloat16(), None, 1, 4), stride=2)
-        convolve_map(draw(1, 4, 12, 12), Kernel(draw(4, 1, 3, 3), None, 1, 4), stride=2)
+        convolve_map(draw_map(channels_last), Kernel(weight(4, 1), None, 2, 4))
+        convolve_map(draw_map(channels_last), Kernel(weight(6, 2), None, 3, 2))
+        convolve_map(draw_map(channels_last)[..., 2:], Kernel(weight(4, 1), None, 4, 4))
+        convolve_map(draw_map(contiguous), Kernel(weight(4, 1), None, 5, 4))
+        convolve_map(draw_map(contiguous, torch.bfloat16), Kernel(weight(4, 1, torch.bfloat16), None, 1, 4), stride=2)
+        convolve_map(draw_map(contiguous), Kernel(weight(4, 1), None, 1, 4), stride=2)
     assert forms == [
         "depthwise 3x3, dilation 2 -> gradients by 2x2 phases",
         "grouped 3x3, dilation 3 -> gradients by 3x3 phases",
+        "depthwise 3x3, dilation 4 -> gradients by 4x4 phases",
         "depthwise 3x3 -> gradients by nails",
     ]
+
+
+def test_nails_and_a_depthwise_convolution_stay_plain_in_16_bits():
+    upsampler, kernel = BedOfNails(4), Kernel(torch.rand(4, 1, 3, 3), None, 1, 4)
+    features = torch.rand(1, 4, 5, 6)
+    assert upsampler.upsample_and_convolve(features, (10, 12), kernel) is not None
+    with torch.autocast("cpu", torch.bfloat16):
+        assert upsampler.upsample_and_convolve(features, (10, 12), kernel) is None
+        dense = Kernel(torch.rand(4, 4, 3, 3))
+        assert upsampler.upsample_and_convolve(features, (10, 12), dense) is not None
