@@ -81,6 +81,7 @@ def our_epochs(gate: Gate, overrides: Sequence[str], folder: Path) -> None:
     from segnet.training.run import train
 
     config = compose([*overrides, "+callbacks.gate={_target_: turns.EpochGate}"])
+    gate.begin()
     with contextlib.suppress(SystemExit, KeyboardInterrupt):
         train(config, folder)
 
@@ -91,6 +92,7 @@ def our_steps(gate: Gate, overrides: Sequence[str], device: str) -> None:
 
     config = compose(overrides)
     task, data = task_from_config(config), data_from_config(config)
+    gate.begin()
     module = task.training_module(
         network_from_config(config),
         data,

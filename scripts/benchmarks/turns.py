@@ -40,6 +40,10 @@ class Gate:
         self._started: float | None = None
         self._memory_at_start = resident_mib()
 
+    def begin(self) -> None:
+        """Count memory from here on: what was to import is imported, and the network is not built yet."""
+        self._memory_at_start = resident_mib()
+
     def wait(self) -> bool:
         """End the turn, and wait for the next one; False: there is none."""
         if self.device == "cuda":

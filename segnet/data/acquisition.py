@@ -22,10 +22,14 @@ class Acquisition:
     def __call__(self, intensities: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Take clean intensities ``(H, W)``, 1 the brightest tissue, to a noisy slice ``(H, W)`` float32."""
         exponent = np.exp(random.uniform(*np.log(self.gamma)))
-        signal = intensities.astype(np.float32) ** np.float32(exponent)
+        with np.errstate(divide="ignore"):  # the logarithm of 0 is minus infinity, which gives 0 again
+            signal = np.exp(np.float32(exponent) * np.log(intensities.astype(np.float32)))  # a third of a power's time
         signal *= 1 + self.non_uniformity / 2 * smooth_field(intensities.shape, random)
         real, imaginary = random.standard_normal((2, *intensities.shape), dtype=np.float32) * np.float32(self.noise)
-        return np.hypot(signal + real, imaginary)
+        signal += real
+        return np.sqrt(
+            signal * signal + imaginary * imaginary
+        )  # hypot's care for huge numbers costs five times as much
 
 
 def smooth_field(shape: tuple[int, int], random: np.random.Generator, order: int = 3) -> np.ndarray:
