@@ -1,6 +1,7 @@
 """How the time of an experiment grows with its runs, and what it spends beside them.
 
-    python scripts/benchmarks/ablation.py               the plan `quick` with two upsamplers, about 5 minutes on 2 cores
+    python scripts/benchmarks/ablation.py               the plan `quick` with two upsamplers, about 8 minutes on 2 cores
+    python scripts/benchmarks/ablation.py --seeds 1     two runs only; other rows stay
 
 Each case is a whole command, as a user calls it.
 """
@@ -15,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from growth import exponent
-from record import check_device, describe, parser, write_record
+from omegaconf import OmegaConf
+from record import ROOT, check_device, parser
+from results import Record
 
 SEEDS = (1, 2, 4)
 LAUNCHERS = {"in turn, all cores": [], "joblib, a core each": ["hydra/launcher=joblib"]}
@@ -25,8 +28,9 @@ ABOUT = """\
 from its start to its end, report included; of the runs alone, added up over the processes that work side by side; and
 of their training steps alone. **Beside the runs** is the rest of the command: imports, the proof of fairness, costs,
 report. It does not depend on the number of runs but for what is proved for each seed, so that its share falls as runs
-become more or longer; those of this plan are short. The **exponent** is the slope of the line through the logarithms of
-time and number of runs: 1 is growth in proportion.
+become more or longer; those of this plan are short. The last row is the same two trainings, each by a
+`segnet-train` of its own, which imports everything anew. The **exponent** is the slope of the line through the
+logarithms of time and number of runs: 1 is growth in proportion.
 """
 
 
@@ -45,25 +49,36 @@ def run_case(launcher: Sequence[str], seeds: int, folder: Path, device: str) -> 
     return record | {"command_seconds": time.perf_counter() - started}
 
 
+def train_one_by_one(device: str, folder: Path) -> float:
+    """Train the two arms with one seed by a command each, and return the seconds of both."""
+    plan = OmegaConf.load(ROOT / "configs" / "ablation" / "quick.yaml")
+    shared = [*plan.fixed, f"data.epochs={plan.epochs}", f"trainer={'gpu' if device == 'cuda' else 'cpu'}"]
+    started = time.perf_counter()
+    for arm in ("bilinear", "nearest"):
+        call = [sys.executable, "-m", "segnet.cli.train", *shared, f"upsampler={arm}", f"run_dir={folder / arm}"]
+        subprocess.run(call, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
 def main() -> None:
     arguments_parser = parser(__doc__)
     arguments_parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     arguments = arguments_parser.parse_args()
     check_device(arguments_parser, arguments.device)
-    rows = []
+    record = Record(arguments.out, "ablation", arguments.device, TITLE, ABOUT, ("runs worked off", "runs"))
     with tempfile.TemporaryDirectory() as folder:
         for name, launcher in LAUNCHERS.items():
             walls = []
             for seeds in arguments.seeds:
                 target = Path(folder) / f"{len(launcher)}-{seeds}"
-                record = run_case(launcher, seeds, target, arguments.device)
-                walls.append(record["command_seconds"])
-                rows.append({"runs worked off": name, "runs": 2 * seeds, **row_of(record)})
-                print(rows[-1], flush=True)
+                experiment = run_case(launcher, seeds, target, arguments.device)
+                walls.append(experiment["command_seconds"])
+                record.add({"runs worked off": name, "runs": 2 * seeds, **row_of(experiment)})
             if len(walls) > 1:
                 slope = exponent([2 * seeds for seeds in arguments.seeds], walls)
-                rows.append({"runs worked off": name, "runs": "exponent", "command, s": slope})
-    print(write_record(arguments.out, "ablation", describe(arguments.device), TITLE, ABOUT, rows))
+                record.add({"runs worked off": name, "runs": "exponent", "command, s": slope})
+        seconds = train_one_by_one(arguments.device, Path(folder))
+        record.add({"runs worked off": "segnet-train for each", "runs": 2, "command, s": seconds})
 
 
 def row_of(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,9 +20,11 @@ import torch
 from architectures import ARCHITECTURES, build_ours, enlarge_in_two_steps, largest_difference
 from camvid_subset import write_subset
 from recipe import CLASSES, Example, Options, fit, loaders
-from record import check_device, describe, parser, spread, write_record
+from record import check_device, parser, spread
+from results import Record
 from turns import EpochGate, Gate, Turn, measure_in_turns
 
+import segnet.training.task  # noqa: F401  (or it would be imported late, and count as memory of the training)
 from segnet.analysis import count_parameters
 from segnet.training.precision import choose_precision
 
@@ -33,6 +35,7 @@ SIZES = {
     "cuda": {"crop": [320, 320], "batch": 32, "train": 367, "val": 101},
 }
 TEST_IMAGES = 1
+PACKAGES = ("segmentation-models-pytorch", "albumentations", "pytorch-lightning", "timm")
 TITLE = "Training against segmentation_models.pytorch"
 ABOUT = """\
 The same network, by parameter count and by function, trained by `segnet-train` and by the CamVid example of
@@ -241,20 +244,21 @@ def main() -> None:
 
 
 def measure(arguments: argparse.Namespace, size: Mapping[str, Any]) -> None:
-    """Measure everything and write the record."""
+    """Measure everything, and write the record after each network."""
     repeats = {"step": arguments.steps, "epoch": arguments.epochs}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "camvid"
         data = write_subset(root, {"train": size["train"], "val": size["val"], "test": TEST_IMAGES})
-        proofs, rows = [sameness(name) for name in arguments.architectures], []
+        height, width = size["crop"]
+        precision = choose_precision("auto", arguments.device)
+        about = ABOUT.format(**size, data=data, height=height, width=width, precision=precision)
+        keys = ("table", "network", "program")
+        record = Record(arguments.out, "against_smp", arguments.device, TITLE, about, keys, PACKAGES)
         for name in arguments.architectures:
-            rows += compare(name, arguments.device, root, size, repeats, Path(folder))
-            print(name, "measured", flush=True)
-    height, width = size["crop"]
-    precision = choose_precision("auto", arguments.device)
-    about = ABOUT.format(**size, data=data, height=height, width=width, precision=precision)
-    device = describe(arguments.device, ["segmentation-models-pytorch", "albumentations", "pytorch-lightning", "timm"])
-    print(write_record(arguments.out, "against_smp", device, TITLE, about, [*proofs, *rows]))
+            record.add(sameness(name))
+        for name in arguments.architectures:
+            for row in compare(name, arguments.device, root, size, repeats, Path(folder)):
+                record.add(row)
 
 
 if __name__ == "__main__":

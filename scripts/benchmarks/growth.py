@@ -1,8 +1,9 @@
 """Measure how a training step's time and memory grow with image side, batch, depth and classes, and fit exponents.
 
-python scripts/benchmarks/growth.py                       on the CPU, about 5 minutes on 2 cores
-python scripts/benchmarks/growth.py --device cuda         on a GPU, sides up to 2048
+python scripts/benchmarks/growth.py                       on the CPU, about 9 minutes on 2 cores
+python scripts/benchmarks/growth.py --device cuda         on a GPU
 python scripts/benchmarks/growth.py --sides 128 256 512   other sizes
+python scripts/benchmarks/growth.py --only side           one kind of growth; the others stay
 """
 
 import gc
@@ -15,7 +16,8 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import torch
-from record import check_device, describe, parser, write_record
+from record import check_device, parser
+from results import Record
 from turns import forget_peak, peak_resident_mib, resident_mib
 
 import segnet
@@ -36,7 +38,7 @@ Memory is {memory}.
 """
 
 DEFECT = 1.1
-SIDES = {"cpu": (128, 192, 256, 384, 512), "cuda": (128, 256, 512, 1024, 2048)}
+SIDES = (128, 256, 512, 1024, 2048)
 BATCHES = {"cpu": (1, 2, 4, 8), "cuda": (1, 2, 4, 8, 16, 32)}
 DEPTHS, CLASSES = (2, 3, 4, 5), (2, 11, 50, 150)
 BASE = {"cpu": {"side": 128, "batch": 2, "classes": 11}, "cuda": {"side": 256, "batch": 8, "classes": 11}}
@@ -154,7 +156,6 @@ def measure_growth(
         costs.append(cost)
         row = {"table": f"{name}: {what}", what: value, "step, ms": 1000 * cost.seconds, "memory, MiB": cost.memory_mib}
         rows.append(row)
-        print(*row.values(), flush=True)
     if what == "depth":
         return rows
     return [*rows, fitted_row(f"{name}: {what}", what, values[: len(costs)], costs)]
@@ -179,26 +180,31 @@ def main() -> None:
     arguments_parser.add_argument("--batches", type=int, nargs="+")
     arguments_parser.add_argument("--depths", type=int, nargs="+", default=DEPTHS)
     arguments_parser.add_argument("--classes", type=int, nargs="+", default=CLASSES)
+    arguments_parser.add_argument("--only", choices=("side", "batch", "classes", "depth"))
     arguments_parser.add_argument("--repeats", type=int, default=3, help="measured steps of each size")
     arguments = arguments_parser.parse_args()
     check_device(arguments_parser, arguments.device)
     device, repeats = arguments.device, arguments.repeats
     values = {
-        "side": arguments.sides or SIDES[device],
+        "side": arguments.sides or SIDES,
         "batch": arguments.batches or BATCHES[device],
         "classes": arguments.classes,
     }
-    base, rows = BASE[device], []
-    for name in NETWORKS:
-        measure_step(network_overrides(name, base["classes"]), **base, device=device, repeats=1)  # warms the device up
-        for what, sizes in values.items():
-            rows += measure_growth(name, what, sizes, base, device, repeats)
-    rows += measure_growth("plain encoder-decoder", "depth", arguments.depths, base, device, repeats)
+    base = BASE[device]
     memory = "the peak that torch allocated" if device == "cuda" else "the peak of the process above its state before"
     about = ABOUT.format(
         precision=choose_precision("auto", device), limit=DEFECT, repeats=repeats, memory=memory, **base
     )
-    print(write_record(arguments.out, "growth", describe(device), TITLE, about, rows))
+    keys = ("table", *values, "depth")
+    record = Record(arguments.out, "growth", device, TITLE, about, keys)
+    wanted = dict.fromkeys(NETWORKS, values) | {"plain encoder-decoder": {"depth": arguments.depths}}
+    for name, kinds in wanted.items():
+        if device == "cuda" and name in NETWORKS:  # warms it up
+            measure_step(network_overrides(name, base["classes"]), **base, device=device, repeats=1)
+        for what, sizes in kinds.items():
+            if arguments.only in (None, what):
+                for row in measure_growth(name, what, sizes, base, device, repeats):
+                    record.add(row)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Any
 DEVICES = ("cpu", "cuda")
 ROOT = Path(__file__).parent.parent.parent
 PAGES = ROOT / "docs" / "performance"
+AND_THEN = "; then "
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -72,7 +73,13 @@ def _processor() -> str:
 
 
 def write_record(
-    out: Path, name: str, device: dict[str, str | int], title: str, about: str, rows: Sequence[dict[str, Any]]
+    out: Path,
+    name: str,
+    device: dict[str, str | int],
+    title: str,
+    about: str,
+    rows: Sequence[dict[str, Any]],
+    earlier: str | None = None,
 ) -> Path:
     """Write a benchmark's record whole, and return its path.
 
@@ -83,16 +90,20 @@ def write_record(
         title: heading on the page.
         about: what was measured and how, Markdown.
         rows: see the module.
+        earlier: the commands that measured those of the rows that this one did not.
     """
     from segnet.run_folder import write_whole
 
-    command = ["python", f"scripts/benchmarks/{Path(sys.argv[0]).name}", *_shown_arguments(sys.argv[1:])]
+    words = ["python", f"scripts/benchmarks/{Path(sys.argv[0]).name}", *_shown_arguments(sys.argv[1:])]
+    command = " ".join(words)
+    if earlier is not None and command not in earlier.split(AND_THEN):
+        command = earlier + AND_THEN + command
     record = {
         "title": title,
         "about": about,
         "device": device,
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "command": " ".join(command),
+        "command": command,
         "rows": [_rounded(row) for row in rows],
     }
     path = record_path(out, name, str(device["device"]))

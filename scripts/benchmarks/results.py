@@ -40,20 +40,31 @@ class Record:
         title: heading on the page.
         about: what was measured and how, Markdown.
         keys: columns that tell one row from another.
+        packages: named with their releases, besides torch.
     """
 
-    def __init__(self, out: Path, name: str, device: str, title: str, about: str, keys: Sequence[str]) -> None:
+    def __init__(
+        self,
+        out: Path,
+        name: str,
+        device: str,
+        title: str,
+        about: str,
+        keys: Sequence[str],
+        packages: Sequence[str] = (),
+    ) -> None:
         self.out, self.name, self.title, self.about, self.keys = out, name, title, about, tuple(keys)
-        self.device = describe(device)
+        self.device = describe(device, packages)
         path = record_path(out, name, device)
         before = json.loads(path.read_text()) if path.is_file() else {}
-        rows = before.get("rows", []) if before.get("device") == self.device else []
+        before = before if before.get("device") == self.device else {}
+        rows, self.earlier = before.get("rows", []), before.get("command")
         self.rows = {self._key(row): row for row in rows}
 
     def add(self, row: dict[str, Any]) -> None:
         """Add a row, or put it in the place of the one with the same keys, and write the file."""
         self.rows[self._key(row)] = row
-        write_record(self.out, self.name, self.device, self.title, self.about, list(self.rows.values()))
+        write_record(self.out, self.name, self.device, self.title, self.about, list(self.rows.values()), self.earlier)
         print(row, flush=True)
 
     def _key(self, row: dict[str, Any]) -> tuple[Any, ...]:

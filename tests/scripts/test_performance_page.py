@@ -7,6 +7,7 @@ from pathlib import Path
 import page
 import pytest
 import record
+import results
 import run_all
 
 DEVICE = {"device": "cpu", "device_name": "some processor", "threads": 2, "torch": "2.11.0"}
@@ -111,3 +112,15 @@ def test_a_benchmark_that_hangs_or_fails_does_not_keep_the_others(tmp_path, monk
 @pytest.mark.parametrize("benchmark", page.BENCHMARKS)
 def test_no_two_sections_share_a_record_or_a_script(benchmark):
     assert sum(other.name == benchmark.name or other.script == benchmark.script for other in page.BENCHMARKS) == 1
+
+
+def test_a_record_that_grows_names_all_the_commands_that_made_it(tmp_path, monkeypatch):
+    path, commands = record.record_path(tmp_path, "growth", "cpu"), []
+    for arguments in ([], ["--only", "side"], ["--only", "side"]):
+        monkeypatch.setattr(sys, "argv", ["growth.py", *arguments])
+        rows = results.Record(tmp_path, "growth", "cpu", "A title", "About.", ("size",))
+        rows.add({"size": len(arguments), "seconds": 1.0})
+        commands.append(json.loads(path.read_text())["command"])
+    first, second = "python scripts/benchmarks/growth.py", "python scripts/benchmarks/growth.py --only side"
+    assert commands == [first, f"{first}; then {second}", f"{first}; then {second}"]
+    assert [row["size"] for row in json.loads(path.read_text())["rows"]] == [0, 2]
