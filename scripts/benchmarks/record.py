@@ -96,8 +96,8 @@ def write_record(
 
     words = ["python", f"scripts/benchmarks/{Path(sys.argv[0]).name}", *_shown_arguments(sys.argv[1:])]
     command = " ".join(words)
-    if earlier is not None and command not in earlier.split(AND_THEN):
-        command = earlier + AND_THEN + command
+    if earlier is not None:
+        command = AND_THEN.join(dict.fromkeys([*earlier.split(AND_THEN), command]))
     record = {
         "title": title,
         "about": about,
