@@ -58,6 +58,9 @@ own.
 What is not equal: the two x4 enlargements of DeepLabv3+ are two times x2 with half-pixel centres in segnet and once x4
 with aligned corners in smp (the difference is taken with smp's set to two times x2); Adam there, AdamW here; validation
 images are padded to 480x384 there and are 480x360 here; loss and augmentation, where the row says *as documented*.
+Where a processor has AVX512-BF16, torch's gradients of the weights of atrous depthwise convolutions are wrong in bf16,
+channels last (`segnet/layers/grouped.py`): DeepLabv3+ there in *equal, channels last* takes the time that it takes, and
+learns the worse for it.
 
 Here: {data}, crops of {height}x{width}, batches of {batch}, an epoch of {train} training and {val} validation images;
 segnet's precision is {precision}.
