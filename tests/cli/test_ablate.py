@@ -1,6 +1,7 @@
 """``segnet-ablate`` as a user calls it; what trains in other processes is slow."""
 
 import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -98,6 +99,8 @@ def test_a_mistake_ends_in_one_sentence(monkeypatch, capsys, tmp_path, arguments
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", [["joblib", "hydra.launcher.n_jobs=2"], ["submitit_local"], ["ray"]])
 def test_runs_go_to_other_processes(tmp_path, launcher):
+    if launcher == ["ray"] and importlib.util.find_spec("hydra_plugins.hydra_ray_launcher") is None:
+        pytest.skip('wants the extra: pip install "segnet[ray]"')
     result = call(*TINY, "seeds=2", f"ablation_dir={tmp_path / 'it'}", f"hydra/launcher={launcher[0]}", *launcher[1:])
     assert result.returncode == 0, result.stdout + result.stderr
     record = json.loads((tmp_path / "it" / "experiment.json").read_text())
