@@ -25,6 +25,7 @@ ARGUMENTS = [
     "trainer=ddp",
     "trainer.accelerator=cpu",
     "trainer.devices=2",
+    "trainer.precision=32-true",  # of the scores at the end on every machine, so that each validation is theirs
 ]
 
 
