@@ -97,7 +97,9 @@ def test_a_mistake_ends_in_one_sentence(monkeypatch, capsys, tmp_path, arguments
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("launcher", [["joblib", "hydra.launcher.n_jobs=2"], ["submitit_local"], ["ray"]])
+@pytest.mark.parametrize(
+    "launcher", [["joblib", "hydra.launcher.n_jobs=2"], ["submitit_local"], ["ray"]], ids=lambda launcher: launcher[0]
+)
 def test_runs_go_to_other_processes(tmp_path, launcher):
     if launcher == ["ray"] and importlib.util.find_spec("hydra_plugins.hydra_ray_launcher") is None:
         pytest.skip('wants the extra: pip install "segnet[ray]"')
