@@ -1,6 +1,6 @@
 """Compare whole training steps and whole epochs with segmentation_models.pytorch and with plain torch.
 
-    python scripts/benchmarks/against_smp.py                        on the CPU, about 20 minutes on 2 cores
+    python scripts/benchmarks/against_smp.py                        on the CPU, about 14 minutes on 2 cores
     python scripts/benchmarks/against_smp.py --device cuda          on a GPU
     python scripts/benchmarks/against_smp.py --architectures unet   one network only
 

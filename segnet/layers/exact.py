@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segnet.layers.grouped import convolve_grouped, is_channels_last
+from segnet.layers.grouped import convolve_grouped, is_channels_last, same_padding
 from segnet.layers.rewrite_rules import grouped_pays, note
 
 
@@ -61,8 +61,7 @@ def convolve_map(features: Tensor, kernel: Kernel, stride: int = 1) -> Tensor:
     if grouped_pays(features, seen, stride, dilation, groups):
         note(f"{kernel.describe()} -> gradients by {f'{dilation}x{dilation} phases' if stride == 1 else 'nails'}")
         return convolve_grouped(features, seen, bias, stride, dilation, groups)
-    padding = [dilation * (taps // 2) for taps in seen.shape[-2:]]
-    return F.conv2d(features, seen, bias, stride, padding, dilation, groups)
+    return F.conv2d(features, seen, bias, stride, same_padding(seen, dilation), dilation, groups)
 
 
 def seen_taps(weight: Tensor, dilation: int, size: tuple[int, int]) -> Tensor:

@@ -71,7 +71,8 @@ class _Grouped(torch.autograd.Function):
         return of_features, of_weight, of_bias, None, None, None
 
 
-def _padding(weight: Tensor, dilation: int) -> list[int]:
+def same_padding(weight: Tensor, dilation: int) -> list[int]:
+    """Return the zeros above and to the left of a map, and on the other sides, that keep its size."""
     return [dilation * (taps // 2) for taps in weight.shape[-2:]]
 
 
@@ -85,7 +86,7 @@ def _forward(features: Tensor, weight: Tensor, bias: Tensor | None, stride: int,
         and is_channels_last(features)
     ):
         return _columns_as_channels(features, weight, bias, dilation)
-    return F.conv2d(features, weight, bias, stride, _padding(weight, dilation), dilation, groups)
+    return F.conv2d(features, weight, bias, stride, same_padding(weight, dilation), dilation, groups)
 
 
 def _columns_as_channels(features: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
@@ -135,7 +136,7 @@ def _torch_gradients(
     groups: int,
     wanted: tuple[bool, bool],
 ) -> tuple[Tensor, Tensor, Tensor]:
-    padding = _padding(weight, dilation)
+    padding = same_padding(weight, dilation)
     return torch.ops.aten.convolution_backward(
         gradient, features, weight, None, [stride] * 2, padding, [dilation] * 2, False, [0, 0], groups, [*wanted, False]
     )

@@ -129,20 +129,19 @@ class TrainingModule(pl.LightningModule):
         self, optimizer: torch.optim.Optimizer, gradient_clip_val: float | None, gradient_clip_algorithm: str | None
     ) -> None:
         """Clip, also under a fused optimiser: Lightning refuses that in bf16 too, where no gradient is scaled."""
-        plugin = self.trainer.precision_plugin
-        if gradient_clip_val and getattr(plugin, "scaler", None) is None:
+        if gradient_clip_val and not self._scales_gradients():
             algorithm = GradClipAlgorithmType(gradient_clip_algorithm or GradClipAlgorithmType.NORM)
-            Precision.clip_gradients(plugin, optimizer, gradient_clip_val, algorithm)
+            Precision.clip_gradients(self.trainer.precision_plugin, optimizer, gradient_clip_val, algorithm)
         else:
             self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
+    def _scales_gradients(self) -> bool:
+        """Whether a scaler keeps small gradients from vanishing, as in 16-mixed."""
+        return getattr(self.trainer.precision_plugin, "scaler", None) is not None
+
     def _refuse_clipping_of_fused(self, optimizer: torch.optim.Optimizer) -> None:
         """A fused optimiser takes the scale of fp16 off by itself, after clipping; Lightning says so in other words."""
-        if (
-            self.trainer.gradient_clip_val
-            and optimizer.defaults.get("fused")
-            and getattr(self.trainer.precision_plugin, "scaler", None) is not None
-        ):
+        if self.trainer.gradient_clip_val and optimizer.defaults.get("fused") and self._scales_gradients():
             raise UserError(
                 f"trainer.gradient_clip_val={self.trainer.gradient_clip_val} cannot clip under a fused optimiser in "
                 f"precision {self.trainer.precision}: set optimizer.fused=false"

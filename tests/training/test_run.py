@@ -221,9 +221,10 @@ def first_step(config, folder, monkeypatch):
     return norms[0]
 
 
+@pytest.mark.parametrize("fused", ["true", "false"])
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_a_fused_optimiser_clips(tiny_config, tmp_path, monkeypatch, precision):
-    chosen = (f"trainer.precision={precision}", "trainer.max_epochs=1")
+def test_gradients_are_clipped(tiny_config, tmp_path, monkeypatch, precision, fused):
+    chosen = (f"trainer.precision={precision}", f"optimizer.fused={fused}", "trainer.max_epochs=1")
     free = first_step(tiny_config(*chosen), tmp_path / "free", monkeypatch)
     assert free > 0.02
     clipped = first_step(tiny_config(*chosen, "trainer.gradient_clip_val=0.01"), tmp_path / "clipped", monkeypatch)
@@ -231,11 +232,11 @@ def test_a_fused_optimiser_clips(tiny_config, tmp_path, monkeypatch, precision):
 
 
 def test_a_fused_optimiser_that_cannot_clip_is_refused(tiny_config, tmp_path, monkeypatch):
-    # fp16 with its scaler, as on a GPU: on a CPU Lightning takes bf16 instead.
+    # The scaler of fp16, as on a GPU: on a CPU Lightning takes bf16 instead.
     plugin = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu"))
     monkeypatch.setattr(pl.Trainer, "precision_plugin", plugin)
     clipped = tiny_config("trainer.gradient_clip_val=1.0", "trainer.precision=bf16-mixed")
-    with pytest.raises(UserError, match=r"trainer.gradient_clip_val=1.0 .* set optimizer.fused=false"):
+    with pytest.raises(UserError, match=r"trainer.gradient_clip_val=1.0 .* bf16-mixed: set optimizer.fused=false"):
         train(clipped, tmp_path)
 
 
