@@ -7,7 +7,8 @@
 import sys
 
 from segnet.analysis.ceiling import STRIDES, Ceiling, split_ceilings
-from segnet.build import compose, data_from_config
+from segnet.build import data_from_config
+from segnet.config import compose
 
 
 def table(rows: list[Ceiling]) -> str:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from segnet.build import compose, config_dir, instantiate
+from segnet.config import compose, config_dir, instantiate
 
 DOCS = Path(__file__).parent.parent / "docs"
 DEVICES = ("cpu", "cuda")

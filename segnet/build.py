@@ -1,100 +1,21 @@
-"""From a configuration to objects: the only place outside the commands that knows Hydra."""
+"""From a configuration to objects, and from a run folder to a trained network."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from omegaconf import DictConfig, OmegaConf
-
+from segnet.config import Config, compose, instantiate, load_config
 from segnet.errors import UserError
+from segnet.run_folder import checkpoint_file
 
 if TYPE_CHECKING:
     from torch import nn
 
     from segnet.data import DataModule
-    from segnet.tasks import Task
+    from segnet.training.task import Task
 
 
-def config_dir() -> Path:
-    """Return the folder of the shipped configurations: inside the package, or beside it in a checkout."""
-    package = Path(__file__).parent
-    inside = package / "configs"
-    return inside if inside.is_dir() else package.parent / "configs"
-
-
-def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictConfig:
-    """Compose the shipped configurations with Hydra overrides such as ``"upsampler=nearest"``.
-
-    Inside a command, what its ``--config-dir`` adds can be named too; inside a Hydra program of somebody else's, that
-    program's own configurations stay out of it.
-
-    Raises:
-        UserError: an override names what does not exist; the message is Hydra's.
-    """
-    from hydra import compose as hydra_compose
-    from hydra.errors import HydraException
-
-    register_resolvers()
-    try:
-        with _hydra_of_shipped_configs():
-            return hydra_compose(config_name, overrides=list(overrides))
-    except HydraException as error:
-        raise UserError(str(error)) from error
-
-
-@contextmanager
-def _hydra_of_shipped_configs() -> Iterator[None]:
-    """Have Hydra look in the shipped configurations; a Hydra that runs already is set aside meanwhile."""
-    from hydra import initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
-
-    running = GlobalHydra.instance().hydra
-    if running is not None:
-        search_path = running.config_loader.get_search_path().get_path()
-        if str(config_dir()) in {entry.path.removeprefix("file://") for entry in search_path if entry.path}:
-            yield
-            return
-    GlobalHydra.instance().clear()
-    try:
-        with initialize_config_dir(str(config_dir()), version_base="1.3"):
-            yield
-    finally:
-        GlobalHydra.instance().hydra = running
-
-
-def register_resolvers() -> None:
-    """Make the resolvers known that the configurations use."""
-    OmegaConf.register_new_resolver("length", len, replace=True)
-    OmegaConf.register_new_resolver("first", lambda *values: next(v for v in values if v is not None), replace=True)
-
-
-def instantiate(config: DictConfig, *args: Any, **kwargs: Any) -> Any:
-    """Build what a config node names, nested nodes included; containers become plain lists and dicts.
-
-    Raises:
-        UserError: raised inside a constructor, with its own message.
-    """
-    from hydra.errors import InstantiationException
-    from hydra.utils import instantiate as hydra_instantiate
-
-    try:
-        return hydra_instantiate(config, *args, _convert_="all", **kwargs)
-    except InstantiationException as error:
-        cause = find_user_error(error)
-        if cause is None:
-            raise
-        raise cause from error
-
-
-def find_user_error(error: BaseException | None) -> UserError | None:
-    """Return the user's error behind an exception, if there is one."""
-    while error is not None and not isinstance(error, UserError):
-        error = error.__cause__ or error.__context__
-    return error
-
-
-def network_from_config(config: DictConfig, seed: int | None = None) -> "nn.Module":
+def network_from_config(config: Config, seed: int | None = None) -> "nn.Module":
     """Build the network of a composed or stored config, its parameters drawn from ``seed`` (the config's own)."""
     from segnet.models import initialise
 
@@ -103,16 +24,16 @@ def network_from_config(config: DictConfig, seed: int | None = None) -> "nn.Modu
     return network
 
 
-def _assemble(config: DictConfig) -> "nn.Module":
+def _assemble(config: Config) -> "nn.Module":
     return task_from_config(config).wrap(instantiate(config.model))
 
 
-def task_from_config(config: DictConfig) -> "Task":
+def task_from_config(config: Config) -> "Task":
     """Build the task of a composed or stored config."""
     return instantiate(config.task.definition)
 
 
-def data_from_config(config: DictConfig) -> "DataModule":
+def data_from_config(config: Config) -> "DataModule":
     """Build the data module of a composed or stored config."""
     return instantiate(config.data.module)
 
@@ -160,25 +81,12 @@ def load(run_dir: str | Path, checkpoint: str = "best") -> "nn.Module":
     return network.eval()
 
 
-def without_pretrained_weights(config: DictConfig) -> DictConfig:
+def without_pretrained_weights(config: Config) -> Config:
     """Return the config of a run whose checkpoint has all weights; the file that they began with may be gone."""
     config = config.copy()
     if "weights" in config.model.encoder:
         config.model.encoder.weights = None
     return config
-
-
-def load_config(run_dir: str | Path) -> DictConfig:
-    """Read the resolved config of a run folder.
-
-    Raises:
-        UserError: there is none.
-    """
-    register_resolvers()
-    path = Path(run_dir) / "config.yaml"
-    if not path.is_file():
-        raise UserError(f"{Path(run_dir).absolute()} is not a run folder: it has no config.yaml")
-    return OmegaConf.load(path)
 
 
 def load_weights(network: "nn.Module", run_dir: str | Path, checkpoint: str = "best") -> None:
@@ -189,7 +97,7 @@ def load_weights(network: "nn.Module", run_dir: str | Path, checkpoint: str = "b
     """
     import torch
 
-    path = Path(run_dir) / "checkpoints" / f"{checkpoint}.ckpt"
+    path = Path(run_dir) / checkpoint_file(checkpoint)
     if not path.is_file():
         raise UserError(f"the run {Path(run_dir).absolute()} has no checkpoint {path.name}: it did not finish an epoch")
     state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]

@@ -5,12 +5,19 @@ import io
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # reading a run's text files needs neither numpy nor Pillow
+    import numpy as np
 
 CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.csv"
 PREDICTIONS, EVALUATION = "predictions.png", "evaluation.json"
 EVALUATION_SCORES = "evaluation.npz"
-BEST_CHECKPOINT, LAST_CHECKPOINT = Path("checkpoints", "best.ckpt"), Path("checkpoints", "last.ckpt")
+
+
+def checkpoint_file(name: str) -> Path:
+    """Return the path within a run folder of the checkpoint "best" or "last"."""
+    return Path("checkpoints", f"{name}.ckpt")
 
 
 def scores_file(run_dir: Path, split: str) -> Path:
@@ -24,6 +31,15 @@ def write_whole(path: Path, content: str | bytes) -> None:
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     beside.write_bytes(content.encode() if isinstance(content, str) else content)
     beside.replace(path)
+
+
+def write_picture(path: Path, pixels: "np.ndarray") -> None:
+    """Write ``(H, W)`` or ``(H, W, 3)`` uint8 as PNG, whole or not at all."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG")
+    write_whole(path, file.getvalue())
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:

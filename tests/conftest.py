@@ -7,6 +7,23 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segnet.config import compose
+
+TINY = (
+    "data=shapes",
+    "data.size=[16,24]",
+    "data.images={train:8,val:3,test:4}",
+    "data.batch_size=4",
+    "data.num_workers=0",
+    "data.augmentation.scale=[0.7,1.4]",
+    "encoder.widths=[4,8]",
+    "encoder.depths=[1,1]",
+    "optimizer.lr=0.02",
+    "trainer=cpu",
+    "trainer.precision=32-true",  # the same on every machine; validation is then the end's to the digit
+    "logger=none",
+)
+
 
 def find_chromium() -> str | None:
     """Find the browser that tests of pages open: what SEGNET_CHROMIUM names, or one on PATH."""
@@ -56,3 +73,13 @@ def _write_camvid(root: Path, images: int = 3, size: tuple[int, int] = (6, 8)) -
 def write_camvid() -> Callable[..., Path]:
     """Write a tiny data set in CamVid's layout into a folder, and return the folder."""
     return _write_camvid
+
+
+@pytest.fixture(scope="session")
+def tiny_config():
+    """Compose a training that takes a second."""
+
+    def tiny(*overrides: str):
+        return compose([*TINY, "trainer.max_epochs=2", *overrides])
+
+    return tiny

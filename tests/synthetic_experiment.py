@@ -229,7 +229,8 @@ def add_networks(root: Path) -> None:
     """Give each completed run of an experiment on the upsampler a config and a checkpoint: tiny networks, untrained."""
     import torch
 
-    from segnet.build import compose, network_from_config
+    from segnet.build import network_from_config
+    from segnet.config import compose
 
     tiny = ["data=shapes", "data.size=[24,32]", "data.images={train:4,val:2,test:12}", "data.batch_size=2"]
     tiny += ["data.num_workers=0", "encoder.widths=[2,4]", "encoder.depths=[1,1]", "skip=none", "run_dir=x"]

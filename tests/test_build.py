@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import segnet
-from segnet.build import compose, config_dir, instantiate, load_config
+from segnet.config import compose, config_dir, instantiate, load_config
 from segnet.errors import UserError
 
 # Plans of ablations belong to another root config: tests/cli/test_ablate.py composes them.

@@ -7,7 +7,7 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
-from segnet.build import compose, config_dir
+from segnet.config import compose, config_dir
 from segnet.errors import UserError
 
 

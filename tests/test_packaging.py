@@ -21,7 +21,7 @@ def test_the_wheel_carries_the_configs_and_the_commands(tmp_path):
         names = set(archive.namelist())
         archive.extractall(tmp_path / "site")
     shipped = {f"segnet/{path.relative_to(ROOT)}" for path in (ROOT / "configs").rglob("*.yaml")}
-    templates = (ROOT / "segnet" / "reporting" / "ablation" / "template").iterdir()
+    templates = (ROOT / "segnet" / "ablation" / "report" / "template").iterdir()
     shipped |= {str(path.relative_to(ROOT)) for path in templates}
     assert shipped <= names
     assert not any(name.startswith(("tests/", "data/")) for name in names)

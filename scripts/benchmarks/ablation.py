@@ -1,7 +1,7 @@
 """How the time of an experiment grows with its runs, and what it spends beside them.
 
-    python scripts/benchmarks/ablation.py               the plan `quick` with two upsamplers, about 8 minutes on 2 cores
-    python scripts/benchmarks/ablation.py --seeds 1     two runs only; other rows stay
+    python -m scripts.benchmarks.ablation               the plan `quick` with two upsamplers, about 8 minutes on 2 cores
+    python -m scripts.benchmarks.ablation --seeds 1     two runs only; other rows stay
 
 Each case is a whole command, as a user calls it.
 """
@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from growth import exponent
 from omegaconf import OmegaConf
-from record import ROOT, check_device, parser
-from results import Record
+
+from scripts.benchmarks.growth import exponent
+from scripts.benchmarks.record import ROOT, check_device, parser
+from scripts.benchmarks.results import Record
 
 SEEDS = (1, 2, 4)
 LAUNCHERS = {"in turn, all cores": [], "joblib, a core each": ["hydra/launcher=joblib"]}

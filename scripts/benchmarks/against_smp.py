@@ -1,8 +1,8 @@
 """Compare whole training steps and whole epochs with segmentation_models.pytorch and with plain torch.
 
-    python scripts/benchmarks/against_smp.py                        on the CPU, about 14 minutes on 2 cores
-    python scripts/benchmarks/against_smp.py --device cuda          on a GPU
-    python scripts/benchmarks/against_smp.py --architectures unet   one network only
+    python -m scripts.benchmarks.against_smp                        on the CPU, about 14 minutes on 2 cores
+    python -m scripts.benchmarks.against_smp --device cuda          on a GPU
+    python -m scripts.benchmarks.against_smp --architectures unet   one network only
 
 Wants the extra: pip install "segnet[benchmark]". CamVid is found through SEGNET_DATA; without it, drawn scenes of the
 same size stand in.
@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from architectures import ARCHITECTURES, build_ours, enlarge_in_two_steps, largest_difference
-from camvid_subset import write_subset
-from recipe import CLASSES, Example, Options, fit, loaders
-from record import check_device, parser, spread
-from results import Record
-from turns import EpochGate, Gate, Turn, measure_in_turns
 
-import segnet.training.task  # noqa: F401  (or it would be imported late, and count as memory of the training)
+import segnet.tasks.segmentation.module  # noqa: F401  (or it would be imported late, and count as memory of the training)
+from scripts.benchmarks.architectures import ARCHITECTURES, build_ours, enlarge_in_two_steps, largest_difference
+from scripts.benchmarks.camvid_subset import write_subset
+from scripts.benchmarks.recipe import CLASSES, Example, Options, fit, loaders
+from scripts.benchmarks.record import check_device, parser, spread
+from scripts.benchmarks.results import Record
+from scripts.benchmarks.turns import EpochGate, Gate, Turn, measure_in_turns
 from segnet.analysis import count_parameters
-from segnet.training.precision import choose_precision
+from segnet.devices import choose_precision
 
 # A CPU gets crops, batches and epochs that it can finish in minutes, with as large a share of validation images as
 # CamVid has; a GPU the example's own.
@@ -83,7 +83,7 @@ def our_overrides(architecture: str, device: str, root: Path, size: Mapping[str,
 
 def our_epochs(gate: Gate, overrides: Sequence[str], folder: Path) -> None:
     """Train as `segnet-train` does, an epoch a turn."""
-    from segnet.build import compose
+    from segnet.config import compose
     from segnet.training.run import train
 
     config = compose([*overrides, "+callbacks.gate={_target_: turns.EpochGate}"])
@@ -94,7 +94,8 @@ def our_epochs(gate: Gate, overrides: Sequence[str], folder: Path) -> None:
 
 def our_steps(gate: Gate, overrides: Sequence[str], device: str) -> None:
     """Run training steps on one batch, one a turn."""
-    from segnet.build import compose, data_from_config, instantiate, network_from_config, task_from_config
+    from segnet.build import data_from_config, network_from_config, task_from_config
+    from segnet.config import compose, instantiate
 
     config = compose(overrides)
     task, data = task_from_config(config), data_from_config(config)
@@ -168,7 +169,8 @@ def compare(
     architecture: str, device: str, root: Path, size: Mapping[str, Any], repeats: Mapping[str, int], folder: Path
 ) -> list[dict[str, Any]]:
     """Measure one network: steps, then epochs; return the rows of the table."""
-    from segnet.build import compose, data_from_config
+    from segnet.build import data_from_config
+    from segnet.config import compose
 
     overrides = our_overrides(architecture, device, root, size)
     options = other_options(device, data_from_config(compose(overrides)).num_workers)

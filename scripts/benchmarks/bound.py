@@ -1,6 +1,6 @@
 """Where the time of a training step goes, before and after the exact rewrites, and how near it is to the hardware.
 
-    python scripts/benchmarks/bound.py --device cpu
+    python -m scripts.benchmarks.bound --device cpu
 
 The networks are those of against_smp.py (wants the extra: pip install "segnet[benchmark]").
 """
@@ -10,16 +10,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from architectures import ARCHITECTURES, build_ours
-from record import check_device, describe, parser, write_record
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
+from scripts.benchmarks.architectures import ARCHITECTURES, build_ours
+from scripts.benchmarks.record import check_device, describe, parser, write_record
 from segnet.analysis import count_macs
 from segnet.analysis.latency import measure_latencies
 from segnet.analysis.profile import precision_context
+from segnet.devices import choose_precision
 from segnet.losses.cross_entropy import cross_entropy
-from segnet.training.precision import choose_precision
 
 TITLE = "Where a step's time goes"
 ABOUT = """\

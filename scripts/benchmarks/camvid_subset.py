@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from segnet.data.shapes import draw_scene, render
+from segnet.data.datasets.shapes import draw_scene, render
 from segnet.randomness import numpy_stream
 
 SPLITS = ("train", "val", "test")

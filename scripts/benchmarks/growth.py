@@ -1,9 +1,9 @@
 """Measure how a training step's time and memory grow with image side, batch, depth and classes, and fit exponents.
 
-python scripts/benchmarks/growth.py                       on the CPU, about 9 minutes on 2 cores
-python scripts/benchmarks/growth.py --device cuda         on a GPU
-python scripts/benchmarks/growth.py --sides 128 256 512   other sizes
-python scripts/benchmarks/growth.py --only side           one kind of growth; the others stay
+python -m scripts.benchmarks.growth                       on the CPU, about 9 minutes on 2 cores
+python -m scripts.benchmarks.growth --device cuda         on a GPU
+python -m scripts.benchmarks.growth --sides 128 256 512   other sizes
+python -m scripts.benchmarks.growth --only side           one kind of growth; the others stay
 """
 
 import gc
@@ -16,13 +16,13 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import torch
-from record import check_device, parser
-from results import Record
-from turns import forget_peak, peak_resident_mib, resident_mib
 
 import segnet
+from scripts.benchmarks.record import check_device, parser
+from scripts.benchmarks.results import Record
+from scripts.benchmarks.turns import forget_peak, peak_resident_mib, resident_mib
+from segnet.devices import choose_precision
 from segnet.losses import CrossEntropy
-from segnet.training.precision import choose_precision
 
 TITLE = "How cost grows"
 ABOUT = """\

@@ -1,7 +1,7 @@
 """Measure what loading and augmenting cost beside the training step.
 
-    python scripts/benchmarks/input_pipeline.py                   on the CPU, about 1 minute on 2 cores
-    python scripts/benchmarks/input_pipeline.py --device cuda     on a GPU, CamVid at 480x360
+    python -m scripts.benchmarks.input_pipeline                   on the CPU, about 1 minute on 2 cores
+    python -m scripts.benchmarks.input_pipeline --device cuda     on a GPU, CamVid at 480x360
 
 CamVid is found through SEGNET_DATA.
 """
@@ -14,19 +14,19 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 import torch
 from omegaconf import DictConfig
-from record import check_device, describe, parser, write_record
 from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as transform
 
+from scripts.benchmarks.record import check_device, describe, parser, write_record
 from segnet.analysis.latency import Latency, measure_latencies
-from segnet.build import compose, data_from_config, instantiate, network_from_config, task_from_config
+from segnet.build import data_from_config, network_from_config, task_from_config
+from segnet.config import compose, instantiate
 from segnet.data import Augmentation, DataModule
 from segnet.data.batch import TrainingBatch
-from segnet.data.dataset import SegmentationDataset
-from segnet.inference import as_float
+from segnet.data.samples import SegmentationDataset, as_float
+from segnet.devices import choose_precision
 from segnet.randomness import numpy_stream
-from segnet.training.precision import choose_precision
 
 RECIPES = {
     "cpu": {"CamVid, `experiment=camvid_cpu`": ["experiment=camvid_cpu"], "brain, the default": []},

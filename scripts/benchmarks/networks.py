@@ -1,8 +1,8 @@
 """Time a training step of whole networks in the plain form and with the exact cheaper forms.
 
-    python scripts/benchmarks/networks.py                                   all on the CPU (about 5 minutes)
-    python scripts/benchmarks/networks.py --device cuda --precisions bf16-mixed --batch 8
-    python scripts/benchmarks/networks.py --only unet                       these only; the others stay
+    python -m scripts.benchmarks.networks                                   all on the CPU (about 5 minutes)
+    python -m scripts.benchmarks.networks --device cuda --precisions bf16-mixed --batch 8
+    python -m scripts.benchmarks.networks --only unet                       these only; the others stay
 
 Forward, cross-entropy and backward, in turns; multiplications and the memory kept for the backward pass beside it.
 Writes docs/performance/networks-DEVICE.json.
@@ -12,14 +12,14 @@ import argparse
 import copy
 
 import torch
-from record import check_device, parser
-from results import Record, time_pair
 
 import segnet
+from scripts.benchmarks.record import check_device, parser
+from scripts.benchmarks.results import Record, time_pair
 from segnet.analysis import random_images, stage_costs
 from segnet.analysis.profile import precision_context, training_workload
+from segnet.devices import choose_precision
 from segnet.layers import use_exact_rewrites
-from segnet.training.precision import choose_precision
 
 ABOUT = """\
 A training step (forward, cross-entropy, backward; no optimiser) of networks with 11 classes, `data=camvid`. MACs are

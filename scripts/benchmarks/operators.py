@@ -1,8 +1,8 @@
 """Time upsampler and convolution, and atrous depthwise blocks, in the plain form and in the form that networks run.
 
-    python scripts/benchmarks/operators.py                                  all cells on the CPU (about 10 minutes)
-    python scripts/benchmarks/operators.py --device cuda                    on a GPU
-    python scripts/benchmarks/operators.py --dtypes bf16 --only nearest     these cells only; the others stay
+    python -m scripts.benchmarks.operators                                  all cells on the CPU (about 10 minutes)
+    python -m scripts.benchmarks.operators --device cuda                    on a GPU
+    python -m scripts.benchmarks.operators --dtypes bf16 --only nearest     these cells only; the others stay
 
 Forward and backward, 64 channels to 64. The features that go into an upsampler measure 4x64x96x128, so that the
 convolution behind it works on 192x256; the atrous depthwise convolution works on 4x64x96x128. bf16 is autocast. Each
@@ -13,13 +13,13 @@ from collections.abc import Callable
 from functools import partial
 
 import torch
-from record import check_device, parser
-from results import Record, time_pair
 from torch import Tensor, nn
 
+from scripts.benchmarks.record import check_device, parser
+from scripts.benchmarks.results import Record, time_pair
 from segnet import layers
-from segnet.layers.deferred import Enlarged, Map, Stacked
-from segnet.layers.rewrite_rules import listen
+from segnet.layers.rewrites.deferred import Enlarged, Map, Stacked
+from segnet.layers.rewrites.rules import listen
 
 ABOUT = """\
 Forward and backward, 64 channels to 64. The features that go into an upsampler measure 4x64x96x128, so that the

@@ -1,6 +1,6 @@
 """Write docs/performance.md from the records in docs/performance.
 
-    python scripts/benchmarks/page.py
+    python -m scripts.benchmarks.page
 
 Every benchmark writes a record for each device, see record.py. What has no record is shown as not measured yet.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from record import DEVICES, PAGES, record_path
+from scripts.benchmarks.record import DEVICES, PAGES, record_path
 
 DEVICE_TITLES = {"cpu": "CPU", "cuda": "GPU (CUDA)"}
 
@@ -42,7 +42,7 @@ INTRODUCTION = """\
 
 Written by `scripts/benchmarks/page.py`; do not edit. All of it is measured and written by one command,
 
-    python scripts/benchmarks/run_all.py --device cpu --out docs/performance      (or --device cuda)
+    python -m scripts.benchmarks.run_all --device cpu --out docs/performance      (or --device cuda)
 
 Every table comes from a script of its own in `scripts/benchmarks`, which runs alone too. What holds for all of them:
 

@@ -1,17 +1,17 @@
 """Measure max-pooling and max-unpooling against torch's own.
 
-python scripts/benchmarks/pooling.py                  on the CPU (about a minute)
-python scripts/benchmarks/pooling.py --device cuda    on a GPU
+python -m scripts.benchmarks.pooling                  on the CPU (about a minute)
+python -m scripts.benchmarks.pooling --device cuda    on a GPU
 """
 
 from collections.abc import Callable
 from dataclasses import asdict
 
 import torch
-from record import check_device, describe, parser, write_record
 from torch import Tensor
 from torch.nn import functional as F
 
+from scripts.benchmarks.record import check_device, describe, parser, write_record
 from segnet.analysis.latency import measure_latencies
 from segnet.layers import max_pool, max_unpool
 

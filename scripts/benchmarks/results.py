@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from record import describe, record_path, write_record
 
+from scripts.benchmarks.record import describe, record_path, write_record
 from segnet.analysis.latency import Latency, measure_latencies
 
 

@@ -1,7 +1,7 @@
 """Measure where an exact form begins to pay: what the rules in segnet/layers/rewrite_rules.py rest on.
 
-    python scripts/benchmarks/rules.py                    all on the CPU (about a minute)
-    python scripts/benchmarks/rules.py --only depthwise --dtypes bf16
+    python -m scripts.benchmarks.rules                    all on the CPU (about a minute)
+    python -m scripts.benchmarks.rules --only depthwise --dtypes bf16
 
 Nearest neighbour and 3x3 at several channel counts and sizes, and depthwise convolutions at several dilations and with
 strides; forward and backward, channels_last unless --contiguous. Writes docs/performance/rules-DEVICE.json.
@@ -10,15 +10,15 @@ strides; forward and backward, channels_last unless --contiguous. Writes docs/pe
 from functools import partial
 
 import torch
-from operators import DTYPES, step
-from record import check_device, parser
-from results import Record, time_pair
 from torch import Tensor
 from torch.nn import functional as F
 
+from scripts.benchmarks.operators import DTYPES, step
+from scripts.benchmarks.record import check_device, parser
+from scripts.benchmarks.results import Record, time_pair
 from segnet.layers import Kernel, Nearest
-from segnet.layers.exact import convolve_nearest
 from segnet.layers.grouped import convolve_grouped
+from segnet.layers.rewrites.exact import convolve_nearest
 
 ABOUT = """\
 Forward and backward, whatever the rules say. Nearest neighbour and 3x3: batch x channels x channels out x height x

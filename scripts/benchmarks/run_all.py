@@ -1,12 +1,13 @@
 """Run every benchmark in turn and write docs/performance.md.
 
-    python scripts/benchmarks/run_all.py --device cuda --out docs/performance
+    python -m scripts.benchmarks.run_all --device cuda --out docs/performance
 
 A benchmark whose record is in the folder already is left out, so that a run that was cut off goes on where it was;
 delete a record to measure it again. Each has a time limit; one that fails or takes too long is named at the end, and
 the others run all the same.
 """
 
+import importlib.util
 import os
 import signal
 import subprocess
@@ -14,9 +15,10 @@ import sys
 import time
 from pathlib import Path
 
-from page import BENCHMARKS, Benchmark, write_page
-from record import PAGES, parser, record_path
+from scripts.benchmarks.page import BENCHMARKS, Benchmark, write_page
+from scripts.benchmarks.record import PAGES, parser, record_path
 
+PACKAGE = "scripts.benchmarks"
 # Seconds: of one benchmark, and of all together.
 LIMITS = {"cpu": 1800.0, "cuda": 200.0}
 TOTALS = {"cpu": 5400.0, "cuda": 580.0}
@@ -24,17 +26,17 @@ TOTALS = {"cpu": 5400.0, "cuda": 580.0}
 
 def run(benchmark: Benchmark, device: str, out: Path, limit: float) -> str:
     """Run one benchmark, and say in a few words what became of it."""
-    script = Path(__file__).with_name(benchmark.script)
+    module = benchmark.script.removesuffix(".py")
     if record_path(out, benchmark.name, device).is_file():
         return "is there already"
-    if not script.is_file():
+    if importlib.util.find_spec(f"{PACKAGE}.{module}") is None:
         return "has no script"
     if limit <= 0:
         return "had no time left"
     started = time.perf_counter()
     # A session of its own, so that the processes that it starts end with it.
     process = subprocess.Popen(
-        [sys.executable, str(script), "--device", device, "--out", str(out)], start_new_session=True
+        [sys.executable, "-m", f"{PACKAGE}.{module}", "--device", device, "--out", str(out)], start_new_session=True
     )
     try:
         code = process.wait(limit)

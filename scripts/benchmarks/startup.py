@@ -1,6 +1,6 @@
 """How long a command takes to start, and what it imports for it.
 
-    python scripts/benchmarks/startup.py --out docs/performance
+    python -m scripts.benchmarks.startup --out docs/performance
 
 Every case is a process of its own, started in turns with the others.
 """
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from record import check_device, describe, parser, spread, write_record
+from scripts.benchmarks.record import check_device, describe, parser, spread, write_record
 
 HEAVY = ("torch", "torch._dynamo", "torchvision", "torchmetrics", "pytorch_lightning", "matplotlib")
 # What the process has imported goes to the file named by its first argument.

@@ -1,6 +1,6 @@
 """Controlled experiments: one factor varies, all else is the same, and the verdict comes with its uncertainty."""
 
-from segnet.ablation.plan import Arm, Plan, Tuning
+from segnet.ablation.design.plan import Arm, Plan, Tuning
 
 __all__ = ["Arm", "Plan", "Tuning", "run_ablation"]
 

@@ -15,17 +15,17 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from segnet import __version__
-from segnet.ablation.axis import check_axis
-from segnet.ablation.costs import measure_costs
-from segnet.ablation.engines import Engine, InProcess, run_all
-from segnet.ablation.fairness import check_start, check_trained
-from segnet.ablation.matching import WIDTHS, match_costs, with_widths
-from segnet.ablation.plan import Plan
-from segnet.ablation.progress import duration, shown
-from segnet.ablation.results import COSTS, EXPERIMENT, write_report
-from segnet.ablation.runs import Run, config_key, plan_run, read_metrics, seconds_worked, status
-from segnet.ablation.tuning import tune, with_values
-from segnet.build import compose
+from segnet.ablation.checks.costs import measure_costs
+from segnet.ablation.checks.fairness import check_start, check_trained
+from segnet.ablation.checks.matching import WIDTHS, match_costs, with_widths
+from segnet.ablation.design.axis import check_axis
+from segnet.ablation.design.plan import Plan
+from segnet.ablation.execution.engines import Engine, InProcess, run_all
+from segnet.ablation.execution.progress import duration, shown
+from segnet.ablation.execution.runs import Run, config_key, plan_run, read_metrics, seconds_worked, status
+from segnet.ablation.execution.tuning import tune, with_values
+from segnet.ablation.report.writing import COSTS, EXPERIMENT, write_report
+from segnet.config import compose
 from segnet.errors import UserError
 from segnet.run_folder import write_whole
 

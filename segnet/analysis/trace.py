@@ -17,8 +17,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from segnet.layers.deferred import Enlarged, Stacked
-from segnet.layers.rewrite_rules import listen
+from segnet.layers.rewrites.deferred import Enlarged, Stacked
+from segnet.layers.rewrites.rules import listen
 
 OUTSIDE = "other"
 """The stage of what runs in none: the normalisation of the image, say."""

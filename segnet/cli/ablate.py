@@ -10,7 +10,7 @@ from segnet.cli.entry import run_command
 from segnet.errors import UserError
 
 if TYPE_CHECKING:
-    from segnet.ablation.plan import Plan
+    from segnet.ablation.design.plan import Plan
 
 OF_THE_COMMAND = ("also_fixed", "ablation_dir", "threads", "job", "workers", "report", "verify")
 
@@ -23,7 +23,7 @@ def plan_from_config(config: DictConfig) -> "Plan":
     """
     from dataclasses import fields
 
-    from segnet.ablation.plan import Plan, Tuning
+    from segnet.ablation.design.plan import Plan, Tuning
 
     values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)
     values["fixed"] = [*values["fixed"], *values["also_fixed"]]
@@ -47,7 +47,7 @@ def work(config: DictConfig) -> None:
         _verify(Path(config.verify))
         return
     if config.report is not None:
-        from segnet.ablation.results import write_report
+        from segnet.ablation.report.writing import write_report
 
         write_report(Path(config.report))
         return
@@ -63,7 +63,7 @@ def work(config: DictConfig) -> None:
 
 
 def _verify(experiment_dir: Path) -> None:
-    from segnet.ablation.verification import verify
+    from segnet.ablation.report.verification import verify
 
     result = verify(experiment_dir)
     for drift in result.drifts:

@@ -9,8 +9,8 @@ from typing import TextIO
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from segnet.build import config_dir, find_user_error, register_resolvers
-from segnet.errors import UserError
+from segnet.config import config_dir, register_resolvers
+from segnet.errors import UserError, find_user_error
 
 
 class TerminalHandler(logging.StreamHandler):

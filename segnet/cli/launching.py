@@ -6,18 +6,18 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from segnet.ablation.plan import override_text
+from segnet.ablation.design.plan import override_text
 
 
 def work_off_job(config: DictConfig) -> str:
     """Do in a worker what :class:`Launcher` asks of it."""
-    from segnet.ablation.jobs import work_off
+    from segnet.ablation.execution.jobs import work_off
 
     return work_off(Path(config.job), config.threads, config.workers)
 
 
 class Launcher:
-    """An engine, see :class:`segnet.ablation.engines.Engine`: a launcher plugin of Hydra's.
+    """An engine, see :class:`segnet.ablation.execution.engines.Engine`: a launcher plugin of Hydra's.
 
     Args:
         threads: CPU threads of each run; None: the cores shared evenly among the workers, or those that the scheduler

@@ -11,10 +11,10 @@ def work(config: DictConfig) -> None:
     """Predict every image and write its pictures."""
     from rich.progress import track
 
-    from segnet.build import data_from_config, load, load_config, task_from_config
-    from segnet.data.images import find_images, read_image
-    from segnet.inference import choose_device
-    from segnet.reporting.pictures import write_picture
+    from segnet.build import data_from_config, load, task_from_config
+    from segnet.config import load_config
+    from segnet.devices import choose_device
+    from segnet.inference.folder import find_images, predict_images
 
     run_dir = Path(required(config, "run", "runs/brain/2026-01-31_12-00-00"))
     source = Path(required(config, "input", "photos"))
@@ -23,10 +23,9 @@ def work(config: DictConfig) -> None:
     run_config = load_config(run_dir)
     task, data = task_from_config(run_config), data_from_config(run_config)
     network = load(run_dir, config.checkpoint).to(choose_device(config.device))
-    for path, name in track(names.items(), description="predicting", total=len(names)):
-        image = read_image(path, data.channels)
-        for folder, picture in task.pictures(network, data, image, config.opacity).items():
-            write_picture(target / folder / name, picture)
+    predicted = predict_images(network, task, data, names, target, config.opacity)
+    for _ in track(predicted, description="predicting", total=len(names)):
+        pass
     print(f"{len(names)} image{'s' if len(names) > 1 else ''} predicted: {target}")
 
 

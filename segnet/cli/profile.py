@@ -44,9 +44,11 @@ def work(config: DictConfig) -> None:
 
     from hydra.core.hydra_config import HydraConfig
 
+    from segnet.devices import choose_device
+
     given = [text for text in HydraConfig.get().overrides.task if not _is_own(text)]
     configs = _configs(config, given)
-    device = _device(config.device)
+    device = choose_device(config.device)
     profiles, setting = _profile_all(configs, config, device)
     _print(profiles, setting, config.modules)
     folder = Path(config.output)
@@ -61,7 +63,7 @@ def _is_own(override: str) -> bool:
 
 def _configs(config: DictConfig, given: list[str]) -> dict[str, DictConfig]:
     """Compose one config for each entry of ``compare``: the command line's overrides, then the entry's."""
-    from segnet.build import compose
+    from segnet.config import compose
 
     if config.compare is None:
         return {config.name: config}
@@ -77,16 +79,6 @@ def _configs(config: DictConfig, given: list[str]) -> dict[str, DictConfig]:
         if "=" not in override:
             raise UserError(f'compare takes overrides such as "upsampler=nearest": "{override}" sets nothing')
     return {entry: compose([*given, *split_overrides(entry)], "profile") for entry in entries}
-
-
-def _device(setting: str) -> "torch.device":
-    import torch
-
-    if setting not in ("auto", "cpu", "cuda"):
-        raise UserError(f"device={setting} is not known: choose auto, cpu or cuda")
-    if setting == "cuda" and not torch.cuda.is_available():
-        raise UserError("device=cuda needs a GPU that torch can use, and there is none: choose device=cpu")
-    return torch.device("cuda" if setting != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def _image_size(config: DictConfig) -> tuple[int, int]:
@@ -108,8 +100,8 @@ def _profile_all(
     from segnet.analysis.latency import describe_device, measure_latencies
     from segnet.analysis.profile import inference_workload, profile_network, training_workload
     from segnet.build import network_from_config
+    from segnet.devices import choose_precision
     from segnet.layers import use_exact_rewrites
-    from segnet.training.precision import choose_precision
 
     size = _image_size(config)
     precision = choose_precision(str(config.precision), device.type)
@@ -140,7 +132,7 @@ def _profile_all(
 
 
 def _print(profiles: list["Profile"], setting: dict[str, Any], modules: bool) -> None:
-    from segnet.reporting.profile import print_comparison, print_profile
+    from segnet.analysis.profile_report import print_comparison, print_profile
 
     height, width = setting["image_size"]
     line = f"{setting['batch_size']} x {height}x{width} px, {setting['precision']}, {setting['device_name']}"
@@ -155,7 +147,7 @@ def _print(profiles: list["Profile"], setting: dict[str, Any], modules: bool) ->
 def _save(
     profiles: list["Profile"], setting: dict[str, Any], configs: dict[str, DictConfig], given: list[str], folder: Any
 ) -> None:
-    from segnet.reporting.profile import save_profile_figure
+    from segnet.analysis.profile_report import save_profile_figure
     from segnet.run_folder import write_whole
 
     content = {"setting": setting, "overrides": given, "profiles": [profile.as_dict() for profile in profiles]}

@@ -14,9 +14,10 @@ def work(config: DictConfig) -> float:
     started = time.monotonic()  # before the imports, which take most of the time to the first step
     from hydra.core.hydra_config import HydraConfig
 
-    from segnet.build import load_config
+    from segnet.config import load_config
     from segnet.errors import UserError
     from segnet.training.run import train
+    from segnet.training.score_table import print_table
 
     hydra_config = HydraConfig.get()
     run_dir = Path(hydra_config.runtime.output_dir)
@@ -28,7 +29,7 @@ def work(config: DictConfig) -> float:
                 f"a run goes on with its own config: leave out {' '.join(changes)}, or start a new run without resume"
             )
         config = load_config(run_dir)
-    metrics = train(config, run_dir, resume, started)
+    metrics = train(config, run_dir, resume, started, print_table)
     if config.task.monitor not in metrics:  # a further process of a distributed training
         return float("nan")
     print(f"run folder: {run_dir}")

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segnet.data.augmentation import Augmentation, Draw, cut, smoothing_radius
-from segnet.data.dataset import Sample, SegmentationDataset, planes
-from segnet.data.transform import Maps
+from segnet.data.augmentation.augmentation import Augmentation, Draw, cut, smoothing_radius
+from segnet.data.augmentation.transform import Maps
+from segnet.data.samples import Sample, SegmentationDataset, planes
 from segnet.errors import UserError
 from segnet.randomness import numpy_stream
 
@@ -32,10 +32,10 @@ class TrainingBatch:
         image: ``(N, C, H, W)`` uint8, the parts of the images that are read, padded to one size.
         label: ``(N, H, W)`` uint8.
         index: ``(N,)`` int64, place of the samples in their split.
-        maps: see :class:`segnet.data.transform.Maps`.
-        colours: ``(N, 4)`` float32, see :class:`segnet.data.augmentation.Draw`.
+        maps: see :class:`segnet.data.augmentation.transform.Maps`.
+        colours: ``(N, 4)`` float32, see :class:`segnet.data.augmentation.augmentation.Draw`.
         parts: height and width of each sample before padding.
-        radii: of the smoothing of each sample, see :func:`segnet.data.transform.transform_batch`.
+        radii: of the smoothing of each sample, see :func:`segnet.data.augmentation.transform.transform_batch`.
         size: height and width after augmentation.
         augmentation: what does it.
     """

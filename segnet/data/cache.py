@@ -23,7 +23,7 @@ import numpy as np
 import PIL
 
 from segnet.data import images
-from segnet.data.dataset import FileDataset, SegmentationDataset
+from segnet.data.samples import FileDataset, SegmentationDataset
 from segnet.errors import UserError
 from segnet.randomness import numpy_stream
 
@@ -254,7 +254,7 @@ def decode_once(
     """Return the split behind a cache, or as it is where it is not made from files or the budget is 0.
 
     Args:
-        dataset: the split; it is made from files if it has ``files``, see :class:`segnet.data.dataset.FileDataset`.
+        dataset: the split; it is made from files if it has ``files``, see :class:`segnet.data.samples.FileDataset`.
         split: its name.
         budget: see :class:`CachedDataset`; likewise the next.
         folder: see there.

@@ -1,6 +1,5 @@
 """Reading image and label files."""
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -9,31 +8,6 @@ from PIL import Image
 from segnet.errors import UserError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-
-
-def find_images(source: Path) -> dict[Path, str]:
-    """Find the images at ``source``, a file or a folder (with its folders), and name a PNG file for each.
-
-    Returns:
-        For each image the relative path of its results, ``folder/stem.png``; where two images would share it,
-        ``folder/stem.suffix.png``.
-
-    Raises:
-        UserError: there is nothing there.
-    """
-    if source.is_file():
-        return {source: f"{source.stem}.png"}
-    if not source.is_dir():
-        raise UserError(f"input={source} does not exist")
-    paths = sorted(path for path in source.rglob("*") if path.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise UserError(f"input={source} holds no images ({', '.join(SUFFIXES)})")
-    relative = [path.relative_to(source) for path in paths]
-    shared = Counter(path.with_suffix("") for path in relative)
-    return {
-        path: str(name.with_suffix(".png") if shared[name.with_suffix("")] == 1 else f"{name}.png")
-        for path, name in zip(paths, relative, strict=True)
-    }
 
 
 def read_image(path: Path, channels: int) -> np.ndarray:

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segnet.data.dataset import SegmentationDataset
+from segnet.data.samples import SegmentationDataset
 from segnet.errors import UserError
 from segnet.randomness import numpy_stream
 

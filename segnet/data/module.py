@@ -8,11 +8,11 @@ from pathlib import Path
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from segnet.data.augmentation import Augmentation
+from segnet.data.augmentation.augmentation import Augmentation
 from segnet.data.batch import Collate, TrainingSamples
 from segnet.data.cache import CachedDataset, decode_once
-from segnet.data.dataset import EvaluationSamples, Sample, SegmentationDataset
 from segnet.data.integrity import count_pixels
+from segnet.data.samples import EvaluationSamples, Sample, SegmentationDataset
 from segnet.data.sampling import EvaluationOrder, TrainingOrder
 from segnet.errors import UserError
 

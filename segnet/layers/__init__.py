@@ -10,8 +10,6 @@ from segnet.layers.convolution import (
     RegularConvolution,
     SeparableConvolution,
 )
-from segnet.layers.deferred import use_exact_rewrites
-from segnet.layers.exact import Kernel
 from segnet.layers.fusion import (
     AtrousRegularConvolution,
     ConcatFusion,
@@ -20,7 +18,9 @@ from segnet.layers.fusion import (
     fusion_weights,
 )
 from segnet.layers.learned_upsamplers import Carafe, DySample, PixelShuffle
-from segnet.layers.pooling import MaxPool, StridedConvolution, flat_pool_indices, max_pool, max_unpool
+from segnet.layers.pooling.pool import MaxPool, StridedConvolution, flat_pool_indices, max_pool, max_unpool
+from segnet.layers.rewrites.deferred import use_exact_rewrites
+from segnet.layers.rewrites.exact import Kernel
 from segnet.layers.upsamplers import (
     BedOfNails,
     Bicubic,

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segnet.errors import UserError
-from segnet.layers.deferred import Map, run_convolutions
-from segnet.layers.exact import Kernel, convolve_map, keeps_size
+from segnet.layers.rewrites.deferred import Map, run_convolutions
+from segnet.layers.rewrites.exact import Kernel, convolve_map, keeps_size
 
 Padding = Literal["same", "valid"]
 

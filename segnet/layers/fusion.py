@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from segnet.errors import UserError
 from segnet.layers.convolution import RegularConvolution
-from segnet.layers.deferred import Map, compute, takes_deferred
+from segnet.layers.rewrites.deferred import Map, compute, takes_deferred
 
 
 class ConcatFusion(nn.Module):

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segnet.errors import UserError
-from segnet.layers.deferred import is_current
-from segnet.layers.exact import Kernel, convolve_nails, convolve_nearest
-from segnet.layers.pooling import max_unpool
-from segnet.layers.rewrite_rules import nails_pay, nearest_pays, note
+from segnet.layers.pooling.pool import max_unpool
+from segnet.layers.rewrites.deferred import is_current
+from segnet.layers.rewrites.exact import Kernel, convolve_nails, convolve_nearest
+from segnet.layers.rewrites.rules import nails_pay, nearest_pays, note
 
 
 def nearest_positions(size: int, output_size: int, device: torch.device | None = None) -> Tensor:

@@ -6,7 +6,6 @@ from segnet.models.encoders import EncoderOutput, PlainEncoder
 from segnet.models.initialisation import initialise
 from segnet.models.network import SegmentationNetwork
 from segnet.models.skips import AdditiveSkip, ConcatenatedSkip, NoSkip, ReducedConcatenatedSkip
-from segnet.models.super_resolution import SuperResolutionNetwork
 
 __all__ = [
     "ASPP",
@@ -20,6 +19,5 @@ __all__ = [
     "PlainEncoder",
     "ReducedConcatenatedSkip",
     "SegmentationNetwork",
-    "SuperResolutionNetwork",
     "initialise",
 ]

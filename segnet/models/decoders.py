@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from segnet.errors import UserError
 from segnet.layers import ConvBlock, ConvNormAct, RegularConvolution
-from segnet.layers.deferred import Enlarged, Map, Stacked, compute, is_current, is_watched, takes_deferred
+from segnet.layers.rewrites.deferred import Enlarged, Map, Stacked, compute, is_current, is_watched, takes_deferred
 from segnet.layers.upsamplers import knows_its_exact_forms
 from segnet.models.encoders import EncoderOutput
 
@@ -142,8 +142,8 @@ class MirrorDecoder(nn.Module):
             or ``skip_strides`` do not fit the encoder.
 
     Attributes:
-        defers_last_step: whether the result may be deferred (:mod:`segnet.layers.deferred`) where the last steps have
-            no block, so that the head can run before them.
+        defers_last_step: whether the result may be deferred (:mod:`segnet.layers.rewrites.deferred`) where the last
+            steps have no block, so that the head can run before them.
     """
 
     def __init__(

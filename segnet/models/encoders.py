@@ -35,7 +35,7 @@ class PlainEncoder(nn.Module):
         widths: channels of each stage; their number is the number of stages, the first at full resolution.
         depths: convolutions in each stage; a last stage of depth 0 ends the encoder in a downsampling step.
         convolution: convolution factory, or one a stage; in place of one a list, with one a convolution of the stage.
-        downsampling: factory of the step between two stages, see :mod:`segnet.layers.pooling`.
+        downsampling: factory of the step between two stages, see :mod:`segnet.layers.pooling.pool`.
         activation: factory of the activation.
         kernel_size: odd number of taps of each convolution along each axis.
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from segnet.layers.convolution import padding_of
-from segnet.layers.deferred import Map, compute, run_convolutions, takes_deferred, use_exact_rewrites
+from segnet.layers.rewrites.deferred import Map, compute, run_convolutions, takes_deferred, use_exact_rewrites
 from segnet.models.decoders import MirrorDecoder
 
 

@@ -1,7 +1,6 @@
-"""What a network is trained for: all that belongs to one task, in one file a task."""
+"""What a network is trained for: one room per task."""
 
-from segnet.tasks.segmentation import Segmentation
-from segnet.tasks.super_resolution import SuperResolution
-from segnet.tasks.task import Task
+from segnet.tasks.segmentation.task import Segmentation
+from segnet.tasks.super_resolution.task import SuperResolution
 
-__all__ = ["Segmentation", "SuperResolution", "Task"]
+__all__ = ["Segmentation", "SuperResolution"]

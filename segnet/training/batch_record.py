@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
-from segnet.data.dataset import Sample
+from segnet.data.samples import Sample
 from segnet.run_folder import write_json
 
 BATCH_RECORD = "batches.json"

@@ -9,9 +9,8 @@ import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
 
 from segnet.run_folder import (
-    BEST_CHECKPOINT,
     HISTORY,
-    LAST_CHECKPOINT,
+    checkpoint_file,
     read_history,
     write_history,
 )
@@ -93,7 +92,7 @@ class History(pl.Callback):
 
 def best_checkpoint(run_dir: str, monitor: str, mode: str) -> ModelCheckpoint:
     """Keep the checkpoint with the best score ``monitor``: the largest where ``mode`` is "max", or the smallest."""
-    return _checkpoint(Path(run_dir) / BEST_CHECKPOINT, monitor=monitor, mode=mode)
+    return _checkpoint(Path(run_dir) / checkpoint_file("best"), monitor=monitor, mode=mode)
 
 
 def last_checkpoint(run_dir: str) -> ModelCheckpoint:
@@ -101,7 +100,7 @@ def last_checkpoint(run_dir: str) -> ModelCheckpoint:
 
     A callback of its own, and after the one above: Lightning's ``save_last`` writes only when the best is written.
     """
-    return _checkpoint(Path(run_dir) / LAST_CHECKPOINT)
+    return _checkpoint(Path(run_dir) / checkpoint_file("last"))
 
 
 def _checkpoint(path: Path, **selection: str) -> ModelCheckpoint:

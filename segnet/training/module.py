@@ -1,52 +1,37 @@
 """What the Lightning modules of all tasks share."""
 
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.precision import Precision
 from pytorch_lightning.utilities.enums import GradClipAlgorithmType
-from torch import Tensor, nn
+from torch import Tensor
 
 from segnet.data.batch import TrainingBatch
-from segnet.data.dataset import Sample
+from segnet.data.samples import Sample
 from segnet.errors import UserError
 from segnet.layers import fusion_weights
 from segnet.training.loss_watch import BadLoss, LossWatch
+from segnet.training.task import TrainingSetup
 
 
 class TrainingModule(pl.LightningModule):
     """Trains a network, and logs its scores after each epoch; a subclass says what happens with a batch.
 
     Args:
-        network: takes images in 0..1, ``(N, C, H, W)``.
-        loss: takes the network's output and what it should be to a scalar.
-        optimizer: factory of the optimiser, called with parameter groups.
-        scheduler: factory of the schedule, called with the optimiser and the number of steps.
-        sample_ids: names of the training samples, for messages.
-        channels_last: feed the network in the channels-last memory layout.
-        compile_network: run the training forward pass through ``torch.compile``.
+        setup: network, loss, optimiser and schedule.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        loss: Callable[[Tensor, Tensor], Tensor],
-        optimizer: Callable[..., torch.optim.Optimizer],
-        scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler],
-        sample_ids: Sequence[str],
-        channels_last: bool = True,
-        compile_network: bool = False,
-    ) -> None:
+    def __init__(self, setup: TrainingSetup) -> None:
         super().__init__()
-        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.network = network.to(memory_format=self.memory_format)
-        if compile_network:
+        self.memory_format = torch.channels_last if setup.channels_last else torch.contiguous_format
+        self.network = setup.network.to(memory_format=self.memory_format)
+        if setup.compile_network:
             self.network.compile()  # in place, so that the state dict keeps its names
-        self.loss = loss
-        self._optimizer, self._scheduler = optimizer, scheduler
-        self.sample_ids = sample_ids
+        self.loss = setup.loss
+        self._optimizer, self._scheduler = setup.optimizer, setup.scheduler
+        self.sample_ids = setup.sample_ids
         self._watch = LossWatch()
 
     def batch_loss(self, batch: Sample) -> Tensor:

@@ -5,36 +5,27 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
-from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch import nn
 
 from segnet.analysis import count_macs, count_parameters, warn_if_rates_beyond_crop
-from segnet.build import (
-    data_from_config,
-    find_user_error,
-    instantiate,
-    load,
-    network_from_config,
-    task_from_config,
-    without_pretrained_weights,
-)
+from segnet.build import data_from_config, load, network_from_config, task_from_config, without_pretrained_weights
+from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_yaml
 from segnet.data import DataModule
-from segnet.errors import UserError
-from segnet.run_folder import CONFIG, LAST_CHECKPOINT, METRICS, write_json, write_whole
-from segnet.tasks import Task
+from segnet.devices import choose_precision, device_type
+from segnet.errors import UserError, find_user_error
+from segnet.run_folder import CONFIG, METRICS, PREDICTIONS, checkpoint_file, scores_file, write_json, write_whole
 from segnet.training.callbacks import History
 from segnet.training.module import TrainingModule
-from segnet.training.precision import choose_precision, device_type
+from segnet.training.score_table import ScoreTable
+from segnet.training.task import Task, TrainingSetup
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +37,13 @@ LIGHTNING_HINTS = (
 )
 
 
-def train(config: DictConfig, run_dir: Path, resume: bool = False, started: float | None = None) -> dict[str, Any]:
+def train(
+    config: Config,
+    run_dir: Path,
+    resume: bool = False,
+    started: float | None = None,
+    show_table: Callable[[ScoreTable], None] = lambda table: None,
+) -> dict[str, Any]:
     """Train, score the best checkpoint on the test split, and fill the run folder.
 
     Args:
@@ -55,6 +52,7 @@ def train(config: DictConfig, run_dir: Path, resume: bool = False, started: floa
         resume: go on from the folder's last checkpoint, if it has one.
         started: when the command was called, seconds of :func:`time.monotonic`; None: now. The time from there to the
             end of the first step is ``seconds_to_first_step``.
+        show_table: called with the scores of the test split.
 
     Returns:
         The content of ``metrics.json``.
@@ -63,14 +61,14 @@ def train(config: DictConfig, run_dir: Path, resume: bool = False, started: floa
         UserError: the folder holds a run and ``resume`` is false; or something in the config or the data cannot
             work, and ``metrics.json`` then has ``status: failed``.
     """
-    if _is_first_process() and not resume and (run_dir / CONFIG).exists():
+    if is_first_process() and not resume and (run_dir / CONFIG).exists():
         raise UserError(f"{run_dir} holds a run already: go on with it by resume={run_dir}, or name another run_dir")
     started = time.monotonic() if started is None else started
     config.run_dir = str(run_dir)
     metrics: dict[str, Any] = {"status": "failed", "seed": config.seed}
     try:
         with _without_hints():
-            metrics |= _train(config, run_dir, resume, started)
+            metrics |= _train(config, run_dir, resume, started, show_table)
         metrics["status"] = "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
         metrics["status"] = "interrupted"
@@ -79,7 +77,7 @@ def train(config: DictConfig, run_dir: Path, resume: bool = False, started: floa
         metrics["error"] = str(find_user_error(error) or error)
         raise
     finally:
-        if _is_first_process():
+        if is_first_process():
             write_json(run_dir / METRICS, metrics)
     return metrics
 
@@ -99,28 +97,34 @@ def _without_hints() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _is_first_process() -> bool:
-    """Lightning starts the other processes of a training with this variable set."""
-    return int(os.environ.get("LOCAL_RANK", 0)) == 0 and int(os.environ.get("NODE_RANK", 0)) == 0
+def is_first_process() -> bool:
+    """Say whether this is the process that writes the run folder: of torchrun's, Slurm's or Lightning's the first.
+
+    Lightning's rank is right under each of them, but for the first process of a further node that waits to be joined
+    by processes which Lightning itself starts: before the trainer is built it is known by NODE_RANK alone.
+    """
+    return rank_zero_only.rank in (None, 0) and int(os.environ.get("NODE_RANK", 0)) == 0
 
 
-def _train(config: DictConfig, run_dir: Path, resume: bool, started: float) -> dict[str, Any]:
+def _train(
+    config: Config, run_dir: Path, resume: bool, started: float, show_table: Callable[[ScoreTable], None]
+) -> dict[str, Any]:
     task, data = task_from_config(config), data_from_config(config)
-    callbacks = _optional_parts("callbacks", config.callbacks)
+    callbacks = instantiate_group("callbacks", config.callbacks)
     trainer = _build_trainer(config, callbacks)
-    if trainer.world_size > 1 and HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
+    if trainer.world_size > 1 and in_sweep():
         # The further processes would be started with the whole sweep's arguments.
         raise UserError(
             f"a sweep cannot share each run among {trainer.world_size} processes: leave out -m and call one training "
             f"after another, or set trainer.devices=1"
         )
     task.check(data, trainer.world_size)
-    last = run_dir / LAST_CHECKPOINT
-    goes_on = resume and last.is_file()
-    network = network_from_config(without_pretrained_weights(config) if goes_on else config)
+    last = run_dir / checkpoint_file("last")
+    resuming = resume and last.is_file()
+    network = network_from_config(without_pretrained_weights(config) if resuming else config)
     module = _build_module(config, task, data, network)
     if trainer.is_global_zero:
-        write_whole(run_dir / CONFIG, OmegaConf.to_yaml(config, resolve=True))
+        write_whole(run_dir / CONFIG, to_yaml(config))
         log.info(
             "training on %d images: %s parameters, %s, %s",
             len(data.split("train").ids),
@@ -134,7 +138,7 @@ def _train(config: DictConfig, run_dir: Path, resume: bool, started: float) -> d
         module,
         data.train_loader(trainer.global_rank, trainer.world_size, pinned),
         data.eval_loader("val", trainer.global_rank, trainer.world_size, pinned),
-        ckpt_path=str(last) if goes_on else None,
+        ckpt_path=str(last) if resuming else None,
         weights_only=True,
     )
     if not trainer.is_global_zero:
@@ -142,7 +146,7 @@ def _train(config: DictConfig, run_dir: Path, resume: bool, started: float) -> d
     # As anyone would load it later, so that segnet-evaluate repeats these scores to the last digit.
     network = load(run_dir).to(trainer.strategy.root_device)
     facts = _facts(trainer, network, task.input_shape(_image_shape(data)), started)
-    return facts | task.final_scores(network, data, run_dir)
+    return facts | _score(task, network, data, run_dir, show_table)
 
 
 def _warn_of_rates(network: nn.Module, data: DataModule, task: Task) -> None:
@@ -153,23 +157,8 @@ def _warn_of_rates(network: nn.Module, data: DataModule, task: Task) -> None:
         log.warning(warning)
 
 
-def _optional_parts(group: str, config: DictConfig | None) -> list[Any]:
-    """Build the entries of a group of callbacks or loggers; those that are null are switched off."""
-    parts = []
-    for name, node in (config or {}).items():
-        try:
-            parts.append(instantiate(node))
-        except InstantiationException as error:
-            if not isinstance(error.__cause__, ModuleNotFoundError):
-                raise
-            raise UserError(
-                f'{group}={name} wants a package that is not installed: pip install "segnet[{name}]"'
-            ) from error
-    return [part for part in parts if part is not None]
-
-
-def _build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Trainer:
-    loggers = _optional_parts("logger", config.logger)
+def _build_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
+    loggers = instantiate_group("logger", config.logger)
     factory = instantiate(config.trainer)
     shows_progress = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
     try:
@@ -185,16 +174,33 @@ def _build_trainer(config: DictConfig, callbacks: list[pl.Callback]) -> pl.Train
         raise UserError(f"no trainer for {devices} on this machine ({error}): choose trainer=cpu or auto") from error
 
 
-def _build_module(config: DictConfig, task: Task, data: DataModule, network: nn.Module) -> TrainingModule:
-    return task.training_module(
+def _build_module(config: Config, task: Task, data: DataModule, network: nn.Module) -> TrainingModule:
+    setup = TrainingSetup(
         network,
-        data,
         loss=task.make_loss(instantiate(config.loss), instantiate(config.class_weights), data),
         optimizer=instantiate(config.optimizer),
         scheduler=instantiate(config.scheduler),
+        sample_ids=data.split("train").ids,
         channels_last=config.channels_last,
         compile_network=config.compile,
     )
+    return task.training_module(setup, data)
+
+
+def _score(
+    task: Task, network: nn.Module, data: DataModule, run_dir: Path, show_table: Callable[[ScoreTable], None]
+) -> dict[str, float]:
+    """Score the validation and test splits; write the panel and what was counted for each image."""
+    results = {
+        "val": task.score(network, data, "val"),
+        "test": task.score(network, data, "test", with_baseline=True),
+    }
+    write_whole(run_dir / PREDICTIONS, task.panel(network, data, "test"))
+    show_table(results["test"].table)
+    for split, result in results.items():
+        if result.image_counts is not None:
+            result.image_counts.write(scores_file(run_dir, split))
+    return {**results["val"].scores, **results["test"].scores}
 
 
 def _image_shape(data: DataModule) -> tuple[int, int, int]:

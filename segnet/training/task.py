@@ -1,78 +1,144 @@
-"""The Lightning module of segmentation: what happens with a batch."""
+"""The contract of a task. Its YAML in ``configs/task`` also names the score that chooses the best checkpoint."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segnet.data.dataset import Sample
-from segnet.inference import as_float, resize_logits
-from segnet.metrics import boundary_f1_counts, confusion_matrix, image_f1, scores
-from segnet.training.module import TrainingModule
+from segnet.data import DataModule
+from segnet.training.score_table import ScoreTable
 
-BOUNDARY_UNITS = 2**40
+if TYPE_CHECKING:  # what only scores and predicts imports no Lightning
+    from segnet.training.module import TrainingModule
 
 
-class SegmentationTask(TrainingModule):
-    """Trains a network on pixel labels and scores it after each epoch.
+@dataclass(frozen=True)
+class TrainingSetup:
+    """What every Lightning module needs, whatever the task.
 
-    Args:
-        network: takes images in 0..1, ``(N, C, H, W)``, to logits ``(N, K, H, W)``.
-        loss: takes logits and labels to a scalar.
+    Attributes:
+        network: takes images in 0..1, ``(N, C, H, W)``.
+        loss: takes the network's output and what it should be to a scalar.
         optimizer: factory of the optimiser, called with parameter groups.
         scheduler: factory of the schedule, called with the optimiser and the number of steps.
-        classes: names of the classes 0..K-1.
-        ignore_index: label that does not count.
         sample_ids: names of the training samples, for messages.
         channels_last: feed the network in the channels-last memory layout.
         compile_network: run the training forward pass through ``torch.compile``.
     """
 
-    def __init__(
-        self,
-        network: nn.Module,
-        loss: nn.Module,
-        optimizer: Callable[..., torch.optim.Optimizer],
-        scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler],
-        classes: list[str],
-        ignore_index: int,
-        sample_ids: list[str],
-        channels_last: bool = True,
-        compile_network: bool = False,
-    ) -> None:
-        super().__init__(network, loss, optimizer, scheduler, sample_ids, channels_last, compile_network)
-        self.classes, self.ignore_index = classes, ignore_index
-        self.confusion: Tensor | None = None
-        self.boundary: Tensor | None = None  # of image_f1, in units of 2^-40: integers add up the same in any order
+    network: nn.Module
+    loss: Callable[[Tensor, Tensor], Tensor]
+    optimizer: Callable[..., torch.optim.Optimizer]
+    scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler]
+    sample_ids: Sequence[str]
+    channels_last: bool = True
+    compile_network: bool = False
 
-    def batch_loss(self, batch: Sample) -> Tensor:
-        """Compare logits with labels."""
-        return self.loss(self(as_float(batch["image"])), batch["label"])
 
-    def start_scores(self) -> None:
-        """Empty the confusion matrix and the sums of boundary F1."""
-        self.boundary = torch.zeros(2, dtype=torch.int64, device=self.device)
-        self.confusion = torch.zeros(len(self.classes), len(self.classes), dtype=torch.int64, device=self.device)
+class ImageCounts(Protocol):
+    """Counts of each image of a split, from which its scores can be computed again."""
 
-    def validation_step(self, batch: Sample, batch_index: int) -> None:
-        """Add a batch to the confusion matrix."""
-        labels = batch["label"]
-        logits = resize_logits(self(as_float(batch["image"])), labels.shape[-2:])
-        loss = self.loss(logits, labels)
-        self.log("val/loss", loss, on_epoch=True, batch_size=len(labels), sync_dist=True)
-        predictions, facts = logits.argmax(1), (len(self.classes), self.ignore_index)
-        self.confusion += confusion_matrix(predictions, labels, *facts)
-        images = image_f1(boundary_f1_counts(predictions, labels, *facts).cpu().numpy())
-        self.boundary += torch.from_numpy(images * BOUNDARY_UNITS).round().long().sum((0, 2)).to(self.device)
+    def write(self, path: Path) -> None:
+        """Write them, whole or not at all."""
+        ...
 
-    def finish_scores(self) -> dict[str, Any]:
-        """Score the confusion matrix, and take the mean of boundary F1."""
-        result = scores(self.sum_over_processes(self.confusion))
-        boundary = self.sum_over_processes(self.boundary).double()
-        return {
-            "miou": result.miou,
-            "pixel_accuracy": result.pixel_accuracy,
-            "boundary_f1": (boundary[0] / boundary[1]).item(),
-            **{f"iou/{name}": value for name, value in zip(self.classes, result.iou, strict=True)},
-        }
+
+@dataclass(frozen=True)
+class SplitResult:
+    """What a network, and what it is compared with, came to on one split.
+
+    Attributes:
+        scores: by the flat names of ``metrics.json``, such as "test/miou"; NaN for a score that does not exist.
+        table: the same for a reader.
+        details: further keys of ``evaluation.json``, such as the definition of the scores.
+        image_counts: what belongs into ``scores/*.npz``; None where the task keeps nothing of single images.
+    """
+
+    scores: Mapping[str, float]
+    table: ScoreTable
+    details: Mapping[str, Any] = field(default_factory=dict)
+    image_counts: ImageCounts | None = None
+
+
+class Task(Protocol):
+    """What training and the commands ask of a task. It returns scores and pictures; others print and write them."""
+
+    def wrap(self, body: nn.Module) -> nn.Module:
+        """Make the task's network from the encoder-decoder.
+
+        Raises:
+            segnet.errors.UserError: the two do not fit.
+        """
+        ...
+
+    def input_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Return the shape ``(C, h, w)`` of what the network takes for an image ``(C, H, W)`` of the data set."""
+        ...
+
+    def check(self, data: DataModule, world_size: int) -> None:
+        """Find what is wrong with the data before a training starts.
+
+        Raises:
+            segnet.errors.UserError: something is; the message says what.
+        """
+        ...
+
+    def check_split(self, data: DataModule, split: str) -> None:
+        """Find what is wrong with a split before it is scored.
+
+        Raises:
+            segnet.errors.UserError: something is; the message says what.
+        """
+        ...
+
+    def make_loss(
+        self, loss: object, class_weights: Callable[[Tensor], Tensor | None], data: DataModule
+    ) -> Callable[[Tensor, Tensor], Tensor]:
+        """Finish what ``configs/loss`` and ``configs/class_weights`` name.
+
+        Raises:
+            segnet.errors.UserError: it is another task's loss.
+        """
+        ...
+
+    def training_module(self, setup: TrainingSetup, data: DataModule) -> "TrainingModule":
+        """Make the Lightning module."""
+        ...
+
+    def score(
+        self, network: nn.Module, data: DataModule, split: str, name: str = "network", with_baseline: bool = False
+    ) -> SplitResult:
+        """Score a network on "train", "val" or "test" without augmentation, in float32.
+
+        Args:
+            network: what was trained; left in evaluation mode.
+            data: the data module of the run.
+            split: the split.
+            name: of the network's column in the table.
+            with_baseline: score what the network must beat as well, even where that takes a pass over the data.
+        """
+        ...
+
+    def panel(self, network: nn.Module, data: DataModule, split: str) -> bytes:
+        """Draw some samples of a split with what the network makes of them; return the picture as PNG."""
+        ...
+
+    def pictures(
+        self, network: nn.Module, data: DataModule, image: np.ndarray, opacity: float
+    ) -> dict[str, np.ndarray]:
+        """Predict one image.
+
+        Args:
+            network: in evaluation mode.
+            data: the data module of the run.
+            image: ``(H, W, C)`` uint8.
+            opacity: of what is laid over the image, 0..1.
+
+        Returns:
+            Pictures ``(h, w)`` or ``(h, w, 3)`` uint8, by the folder that each belongs to.
+        """
+        ...

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from segnet.ablation import Plan, run_ablation
+from segnet.ablation.execution.runs import RECORD, config_key
 from segnet.ablation.experiment import _alone
-from segnet.ablation.runs import RECORD, config_key
-from segnet.build import compose
+from segnet.config import compose
 from segnet.errors import UserError
 from segnet.training.run import train as real_train
 
@@ -26,10 +26,10 @@ TRAIN = "segnet.training.run.train"
 def watched(monkeypatch):
     """Train for real, and note what was trained; ``watched.before`` may raise."""
 
-    def train(config, run_dir, resume=False):
+    def train(config, run_dir, resume=False, show_table=print):
         train.seen.append(f"{run_dir.parent.name} {run_dir.name.split('-')[0]}")
         train.before(config)
-        return real_train(config, run_dir, resume)
+        return real_train(config, run_dir, resume, show_table=show_table)
 
     train.seen, train.before = [], lambda config: None
     monkeypatch.setattr(TRAIN, train)

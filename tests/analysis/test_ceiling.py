@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from segnet.analysis.ceiling import ceilings, fill_gaps, restore, split_ceilings
-from segnet.build import compose, data_from_config
+from segnet.build import data_from_config
+from segnet.config import compose
 from segnet.metrics import boundary_f1_counts, confusion_matrix, image_f1, mean_f1, scores
 
 IGNORE = 255

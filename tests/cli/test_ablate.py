@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from segnet.build import compose, config_dir
 from segnet.cli import ablate
 from segnet.cli.ablate import plan_from_config
+from segnet.config import compose, config_dir
 
 TINY = [
     "factors={upsampler:[nearest,bilinear]}",
@@ -46,7 +46,7 @@ def statuses(folder: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", READY_MADE)
 def test_every_ready_made_plan_composes_fairly(name):
-    from segnet.ablation.axis import check_axis
+    from segnet.ablation.design.axis import check_axis
 
     config = compose([f"ablation={name}"], "ablate")
     plan = plan_from_config(config)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segnet.build import load_config
 from segnet.cli import evaluate, predict, train
 from segnet.cli.entry import sweep_folder
+from segnet.config import load_config
 from segnet.metrics import read_scores
 
 TINY = [

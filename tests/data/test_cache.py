@@ -10,7 +10,8 @@ import pytest
 import torch
 from PIL import Image
 
-from segnet.build import compose, data_from_config
+from segnet.build import data_from_config
+from segnet.config import compose
 from segnet.data import CamVid
 from segnet.data.cache import FOLDER, CachedDataset, decode_once
 from segnet.data.images import read_image, read_label

@@ -3,14 +3,17 @@ import pytest
 import torch
 from torchvision.transforms.v2.functional import resize
 
-from segnet.build import compose, data_from_config
-from segnet.data import Augmentation, ColourLookup, DataModule
-from segnet.data.augmentation import cut
+from segnet.build import data_from_config
+from segnet.config import compose
+from segnet.data import Augmentation, DataModule
+from segnet.data.augmentation.augmentation import cut
 from segnet.data.batch import Collate, TrainingSample
-from segnet.data.dataset import shrink
-from segnet.data.images import find_images, read_image
+from segnet.data.images import read_image
+from segnet.data.samples import shrink
 from segnet.errors import UserError
+from segnet.inference.folder import find_images
 from segnet.metrics import scores
+from segnet.tasks.segmentation.colour_lookup import ColourLookup
 
 SMALL = ["data=shapes", "data.size=[16,24]", "data.images={train:10,val:3,test:5}", "data.batch_size=4"]
 AUGMENTED = ["data.augmentation.crop=[12,12]", "data.augmentation.scale=[0.5,2]", "data.augmentation.brightness=0.4"]

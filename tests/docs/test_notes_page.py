@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from segnet.build import config_dir
+from segnet.config import config_dir
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "notes.md").read_text()

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from segnet.build import compose, config_dir, instantiate
+from segnet.config import compose, config_dir, instantiate
 
 FORMULAS = {
     "relu": lambda x: max(x, 0.0),

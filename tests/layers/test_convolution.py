@@ -1,6 +1,5 @@
 """Convolutions against plain loops, the notes' back-propagation rule, and the notes' cost of the separable one."""
 
-import naive_convolutions as naive
 import numpy as np
 import pytest
 import torch
@@ -18,6 +17,7 @@ from segnet.layers import (
     SeparableConvolution,
 )
 from segnet.models import initialise
+from tests.layers import naive_convolutions as naive
 
 RNG = np.random.default_rng(0)
 SETTINGS = [  # kernel, stride, dilation, input channels, output channels, size

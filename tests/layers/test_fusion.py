@@ -2,7 +2,6 @@
 
 from functools import partial
 
-import naive_convolutions as naive
 import numpy as np
 import pytest
 import torch
@@ -19,6 +18,7 @@ from segnet.layers import (
     fusion_weights,
 )
 from segnet.models import initialise
+from tests.layers import naive_convolutions as naive
 
 
 def branches(module: AtrousRegularConvolution, x: np.ndarray, stride: int, dilation: int) -> list[np.ndarray]:

@@ -2,14 +2,14 @@
 
 import pytest
 import torch
-from float64_checks import assert_same, draw, draw_kernel, leaves_of
 from torch import nn
 from torch.nn import functional as F
 
 from segnet.layers import BedOfNails, DepthwiseConvolution, LibraryConvolution
-from segnet.layers.exact import Kernel, convolve_map, seen_taps
 from segnet.layers.grouped import convolve_grouped, is_channels_last
-from segnet.layers.rewrite_rules import listen
+from segnet.layers.rewrites.exact import Kernel, convolve_map, seen_taps
+from segnet.layers.rewrites.rules import listen
+from tests.layers.float64_checks import assert_same, draw, draw_kernel, leaves_of
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 

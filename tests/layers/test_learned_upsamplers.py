@@ -1,6 +1,5 @@
 """Pixel shuffle, CARAFE and DySample against their papers' formulas; gradients against finite differences."""
 
-import naive_learned_upsamplers as naive
 import numpy as np
 import pytest
 import torch
@@ -9,6 +8,7 @@ from torch import nn
 from segnet.errors import UserError
 from segnet.layers import Bilinear, Carafe, DySample, Nearest, PixelShuffle, RegularConvolution
 from segnet.models import initialise
+from tests.layers import naive_learned_upsamplers as naive
 
 RNG = np.random.default_rng(0)
 BUILDS = {

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 import segnet
-from segnet.build import compose, config_dir, instantiate
+from segnet.config import compose, config_dir, instantiate
 from segnet.models import initialise
 
 NAMES = sorted(path.stem for path in (config_dir() / "upsampler").glob("*.yaml"))

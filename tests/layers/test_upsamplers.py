@@ -2,7 +2,6 @@
 
 from itertools import pairwise
 
-import naive_upsamplers as naive
 import numpy as np
 import pytest
 import torch
@@ -18,6 +17,7 @@ from segnet.layers import (
     TransposedConvolution,
     flat_pool_indices,
 )
+from tests.layers import naive_upsamplers as naive
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 # Units of the last place that a sum of a few products may be off, relative to the largest value.

@@ -1,6 +1,5 @@
 import math
 
-import naive_boundary as naive
 import numpy as np
 import pytest
 import torch
@@ -15,6 +14,7 @@ from segnet.metrics import (
     small_object_counts,
     trimap_confusions,
 )
+from tests.metrics import naive_boundary as naive
 
 IGNORE = 255
 

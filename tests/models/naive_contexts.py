@@ -1,14 +1,10 @@
 """Context blocks by their definition, over numpy arrays; the weights are read from the module under test."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
+from torch import nn
 
 # The references of the operators lie beside their tests; pytest adds that folder only when it runs those too.
-sys.path.insert(0, str(Path(__file__).parent.parent / "layers"))
-import naive_convolutions as naive
-from torch import nn
+from tests.layers import naive_convolutions as naive
 
 
 def convolve(x: np.ndarray, convolution: nn.Module, dilation: int = 1) -> np.ndarray:

@@ -2,16 +2,16 @@
 
 from functools import cache, partial
 
-import naive_contexts as naive
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from segnet.build import compose, config_dir, instantiate
+from segnet.config import compose, config_dir, instantiate
 from segnet.errors import UserError
 from segnet.layers import LinearFusion, SeparableConvolution, SumFusion
 from segnet.models import ASPP, AtrousRegularContext, NoContext, initialise
+from tests.models import naive_contexts as naive
 
 CONTEXTS = sorted(path.stem for path in (config_dir() / "context").glob("*.yaml"))
 

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segnet.build import build_network, config_dir
+from segnet.build import build_network
+from segnet.config import config_dir
 from segnet.errors import UserError
 
 CLASSES = 4  # of data=shapes

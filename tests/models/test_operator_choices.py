@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import segnet
-from segnet.build import config_dir
+from segnet.config import config_dir
 from segnet.errors import UserError
 from segnet.layers import AtrousRegularConvolution, FlippedConvolution, LinearFusion, SeparableConvolution
 

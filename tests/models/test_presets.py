@@ -5,7 +5,8 @@ import torch
 from omegaconf import OmegaConf
 
 from segnet.analysis import count_macs, count_parameters
-from segnet.build import build_network, compose
+from segnet.build import build_network
+from segnet.config import compose
 from segnet.layers import ConvNormAct
 from segnet.models import NoSkip
 

@@ -5,9 +5,9 @@ import pytest
 pytest.importorskip("segmentation_models_pytorch", reason='wants the extra: pip install "segnet[benchmark]"')
 pytest.importorskip("timm", reason='wants the extra: pip install "segnet[timm]"')
 
-import architectures
 import torch
 
+from scripts.benchmarks import architectures
 from segnet.analysis import count_parameters
 
 

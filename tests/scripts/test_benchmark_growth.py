@@ -1,7 +1,8 @@
 """The fit of how cost grows, on costs that are known."""
 
-import growth
 import pytest
+
+from scripts.benchmarks import growth
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.5, 1.0, 2.0])

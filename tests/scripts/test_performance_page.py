@@ -4,11 +4,9 @@ import json
 import sys
 from pathlib import Path
 
-import page
 import pytest
-import record
-import results
-import run_all
+
+from scripts.benchmarks import page, record, results, run_all
 
 DEVICE = {"device": "cpu", "device_name": "some processor", "threads": 2, "torch": "2.11.0"}
 ROWS = [
@@ -88,10 +86,14 @@ def test_spread_is_median_and_quartiles():
 
 
 def test_a_benchmark_that_hangs_or_fails_does_not_keep_the_others(tmp_path, monkeypatch):
-    monkeypatch.setattr(run_all, "__file__", str(tmp_path / "run_all.py"))
-    (tmp_path / "hangs.py").write_text("import threading; threading.Event().wait()")
-    (tmp_path / "fails.py").write_text("raise SystemExit(3)")
-    (tmp_path / "writes.py").write_text("import sys, pathlib; pathlib.Path(sys.argv[4], 'c-cpu.json').write_text('{}')")
+    (package := tmp_path / "made_up_benchmarks").mkdir()
+    monkeypatch.setattr(run_all, "PACKAGE", package.name)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.syspath_prepend(tmp_path)
+    (package / "__init__.py").touch()
+    (package / "hangs.py").write_text("import threading; threading.Event().wait()")
+    (package / "fails.py").write_text("raise SystemExit(3)")
+    (package / "writes.py").write_text("import sys, pathlib; pathlib.Path(sys.argv[4], 'c-cpu.json').write_text('{}')")
     outcomes = [
         run_all.run(page.Benchmark(name, f"{script}.py", ""), "cpu", tmp_path, limit)
         for name, script, limit in [

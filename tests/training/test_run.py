@@ -10,15 +10,16 @@ from PIL import Image
 from pytorch_lightning.plugins.precision import MixedPrecision
 
 import segnet
-from segnet.build import data_from_config, load_config
+from segnet.build import data_from_config
+from segnet.config import load_config
 from segnet.errors import UserError
-from segnet.evaluation import flat_scores, score_confusion
-from segnet.inference import predict
 from segnet.losses import CrossEntropy
 from segnet.metrics import boundary_f1_counts, confusion_matrix, read_scores, scores
+from segnet.tasks.segmentation.module import SegmentationModule
+from segnet.tasks.segmentation.prediction import predict
+from segnet.tasks.segmentation.scoring import flat_scores, score_confusion
 from segnet.training.callbacks import History
 from segnet.training.run import train
-from segnet.training.task import SegmentationTask
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +74,7 @@ def test_best_is_the_best_epoch_and_last_is_the_last(tiny_config, tmp_path, monk
         result = scores(confusion)
         return result._replace(miou=next(mious))
 
-    monkeypatch.setattr("segnet.training.task.scores", falling)
+    monkeypatch.setattr("segnet.tasks.segmentation.module.scores", falling)
     train(tiny_config("trainer.max_epochs=4"), tmp_path)
     epochs = {
         name: torch.load(tmp_path / f"checkpoints/{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last")
@@ -182,7 +183,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tiny_config, tmp_path, 
 
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tiny_config, tmp_path, monkeypatch):
-    step = SegmentationTask.training_step
+    step = SegmentationModule.training_step
 
     def broken_in_step_3(self, batch, batch_index):
         if self.global_step == 3:
@@ -190,7 +191,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_last_good_checkpoint(tiny
                 self.network.head.bias.fill_(math.inf)
         return step(self, batch, batch_index)
 
-    monkeypatch.setattr(SegmentationTask, "training_step", broken_in_step_3)
+    monkeypatch.setattr(SegmentationModule, "training_step", broken_in_step_3)
     with pytest.raises(UserError, match=r"the loss became nan in step 3 \(epoch 1\), on the samples train0000\d, .*lr"):
         train(tiny_config(), tmp_path)
     checkpoint = torch.load(tmp_path / "checkpoints" / "last.ckpt", weights_only=True)

@@ -1,0 +1,1 @@
+"""Measurements behind docs/performance.md: ``python -m scripts.benchmarks.run_all`` makes all of them."""

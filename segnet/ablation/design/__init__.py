@@ -1,0 +1,1 @@
+"""What an experiment varies: the plan, its factors and arms."""

@@ -1,0 +1,1 @@
+"""Running an experiment: runs, jobs, engines, progress and tuning."""

@@ -1,0 +1,1 @@
+"""What the runs of an experiment came to, as values."""

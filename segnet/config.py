@@ -1,0 +1,167 @@
+"""Composes and reads configurations: the only file outside the commands that knows Hydra."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from omegaconf import DictConfig, OmegaConf
+
+from segnet.errors import UserError, find_user_error
+from segnet.run_folder import CONFIG
+
+Config: TypeAlias = DictConfig
+"""A composed or stored configuration; its values are read as attributes."""
+
+MOVED_TARGETS = {
+    "segnet.models.torchvision_encoder.TorchvisionEncoder": "segnet.models.backbones.TorchvisionEncoder",
+    "segnet.models.timm_encoder.TimmEncoder": "segnet.models.backbones.TimmEncoder",
+}
+"""Where classes lie now that the configs of older runs name elsewhere."""
+
+
+def config_dir() -> Path:
+    """Return the folder of the shipped configurations: inside the package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    inside = package / "configs"
+    return inside if inside.is_dir() else package.parent / "configs"
+
+
+def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictConfig:
+    """Compose the shipped configurations with Hydra overrides such as ``"upsampler=nearest"``.
+
+    Inside a command, what its ``--config-dir`` adds can be named too; inside a Hydra program of somebody else's, that
+    program's own configurations stay out of it.
+
+    Raises:
+        UserError: an override names what does not exist; the message is Hydra's.
+    """
+    from hydra import compose as hydra_compose
+    from hydra.errors import HydraException
+
+    register_resolvers()
+    try:
+        with _hydra_of_shipped_configs():
+            return hydra_compose(config_name, overrides=list(overrides))
+    except HydraException as error:
+        raise UserError(str(error)) from error
+
+
+@contextmanager
+def _hydra_of_shipped_configs() -> Iterator[None]:
+    """Have Hydra look in the shipped configurations; a Hydra that runs already is set aside meanwhile."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    running = GlobalHydra.instance().hydra
+    if running is not None:
+        search_path = running.config_loader.get_search_path().get_path()
+        if str(config_dir()) in {entry.path.removeprefix("file://") for entry in search_path if entry.path}:
+            yield
+            return
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(config_dir()), version_base="1.3"):
+            yield
+    finally:
+        GlobalHydra.instance().hydra = running
+
+
+def register_resolvers() -> None:
+    """Make the resolvers known that the configurations use."""
+    OmegaConf.register_new_resolver("length", len, replace=True)
+    OmegaConf.register_new_resolver("first", lambda *values: next(v for v in values if v is not None), replace=True)
+
+
+def instantiate(config: DictConfig, *args: Any, **kwargs: Any) -> Any:
+    """Build what a config node names, nested nodes included; containers become plain lists and dicts.
+
+    Raises:
+        UserError: raised inside a constructor, with its own message.
+    """
+    from hydra.errors import InstantiationException
+    from hydra.utils import instantiate as hydra_instantiate
+
+    try:
+        return hydra_instantiate(config, *args, _convert_="all", **kwargs)
+    except InstantiationException as error:
+        cause = find_user_error(error)
+        if cause is None:
+            raise
+        raise cause from error
+
+
+def instantiate_group(group: str, config: Config | None) -> list[Any]:
+    """Build the entries of a config group of which several may be chosen, such as callbacks or loggers.
+
+    Args:
+        group: its name, for messages.
+        config: the entries by name; null switches one off.
+
+    Raises:
+        UserError: an entry wants a package that is not installed.
+    """
+    from hydra.errors import InstantiationException
+
+    parts = []
+    for name, node in (config or {}).items():
+        try:
+            parts.append(instantiate(node))
+        except InstantiationException as error:
+            if not isinstance(error.__cause__, ModuleNotFoundError):
+                raise
+            raise UserError(
+                f'{group}={name} wants a package that is not installed: pip install "segnet[{name}]"'
+            ) from error
+    return [part for part in parts if part is not None]
+
+
+def in_sweep() -> bool:
+    """Say whether a command runs as one of several jobs of Hydra's ``--multirun``."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+
+
+def to_yaml(config: Config) -> str:
+    """Write a config as YAML, every interpolation resolved."""
+    return OmegaConf.to_yaml(config, resolve=True)
+
+
+def to_values(config: Config, resolve: bool = True) -> Any:
+    """Return a config as plain dicts, lists and values, its interpolations resolved or as they were written."""
+    return OmegaConf.to_container(config, resolve=resolve)
+
+
+def from_values(values: Mapping[str, Any]) -> Config:
+    """Make a config of plain values."""
+    return OmegaConf.create(dict(values))
+
+
+def get_value(config: Config, path: str) -> Any:
+    """Return the value at a dotted path; None where there is none."""
+    return OmegaConf.select(config, path)
+
+
+def load_config(run_dir: str | Path) -> Config:
+    """Read the resolved config of a run folder.
+
+    Raises:
+        UserError: there is none.
+    """
+    register_resolvers()
+    path = Path(run_dir) / CONFIG
+    if not path.is_file():
+        raise UserError(f"{Path(run_dir).absolute()} is not a run folder: it has no {CONFIG}")
+    return OmegaConf.create(_with_moved_targets(OmegaConf.to_container(OmegaConf.load(path), resolve=False)))
+
+
+def _with_moved_targets(values: Any) -> Any:
+    """Put the present name of a class in place of one that an older version wrote."""
+    if isinstance(values, dict):
+        return {
+            key: MOVED_TARGETS.get(value, value) if key == "_target_" else _with_moved_targets(value)
+            for key, value in values.items()
+        }
+    return [_with_moved_targets(value) for value in values] if isinstance(values, list) else values

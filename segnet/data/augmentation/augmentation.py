@@ -1,0 +1,153 @@
+"""Augmentation: crop, scale, flip, rotation and colour, the image and its label in step."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segnet.data.augmentation.colour import ADJUSTMENTS
+from segnet.data.augmentation.transform import Maps, transform_batch
+
+
+class Draw(NamedTuple):
+    """What is drawn for one sample: how its output pixels map to its image, and how its colours change.
+
+    Attributes:
+        size: height and width of the result.
+        matrix, flip, extent, minification: see
+            :class:`segnet.data.augmentation.transform.Maps`, without its first axis.
+        colour: ``(4,)`` factors of brightness, contrast and saturation, and the shift of the hue in turns.
+    """
+
+    size: tuple[int, int]
+    matrix: np.ndarray
+    flip: float
+    extent: np.ndarray
+    minification: np.ndarray
+    colour: np.ndarray
+
+
+class Augmentation:
+    """Random window, flip, rotation and colour, drawn from the sample's own stream.
+
+    A window of the image, whole pixels wide and placed at whole pixels, becomes the result, in one resampling
+    (:func:`segnet.data.augmentation.transform.transform_batch`). Where it leaves the image, the image is filled and
+    the label is the ignore index. Colours change after that, in the order of the arguments, without rounding between.
+
+    Args:
+        crop: height and width of what comes out, pixels; None keeps the (scaled) image's size.
+        scale: smallest and largest magnification, drawn log-uniformly.
+        horizontal_flip: probability of a left-right flip.
+        rotation: largest angle of a rotation about the window's centre, degrees, to either side.
+        brightness: largest relative change, 0 for none; likewise the next two.
+        contrast: see brightness.
+        saturation: see brightness.
+        hue: largest shift of the hue, in turns of the colour circle, 0..0.5.
+        ignore_index: label of what lies outside the image.
+        fill: image value outside the image, one a channel, 0..1.
+    """
+
+    def __init__(
+        self,
+        ignore_index: int,
+        fill: Sequence[float],
+        crop: Sequence[int] | None = None,
+        scale: Sequence[float] = (1.0, 1.0),
+        horizontal_flip: float = 0.0,
+        rotation: float = 0.0,
+        brightness: float = 0.0,
+        contrast: float = 0.0,
+        saturation: float = 0.0,
+        hue: float = 0.0,
+    ) -> None:
+        self.ignore_index, self.fill = ignore_index, [255 * value for value in fill]
+        self.crop, self.scale, self.horizontal_flip, self.rotation = crop, scale, horizontal_flip, rotation
+        self.colour = dict(zip(ADJUSTMENTS, (brightness, contrast, saturation, hue), strict=True))
+
+    def draw(self, image_size: Sequence[int], random: np.random.Generator, base_scale: float = 1.0) -> Draw:
+        """Draw what happens to one sample.
+
+        Everything is drawn also where it is switched off, so that switching one off leaves the others as they were.
+
+        Args:
+            image_size: height and width of the image.
+            random: the sample's stream.
+            base_scale: the size at which the network sees the data set, relative to the file's.
+        """
+        size = np.array(self.crop or [max(1, round(side * base_scale)) for side in image_size])
+        magnification = base_scale * np.exp(random.uniform(*np.log(self.scale)))
+        window = np.array([max(1, round(side / magnification)) for side in size.tolist()])
+        # Inside the image where the window is smaller, around it where it is larger.
+        corner = []
+        for full, part in zip(image_size, window.tolist(), strict=True):
+            slack = full - part
+            corner.append(min(int(np.floor(random.uniform(min(0, slack), max(0, slack) + 1))), max(0, slack)))
+        flip = float(random.random() < self.horizontal_flip)
+        changes = [random.uniform(-1, 1) * change for change in self.colour.values()]
+        angle = np.deg2rad(random.uniform(-1, 1) * self.rotation)
+        minification = window / size
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        return Draw(
+            size=tuple(size.tolist()),
+            matrix=np.column_stack([turn * minification, corner + (window - 1) / 2]),
+            flip=flip,
+            extent=np.array([0, 0, image_size[0] - 1, image_size[1] - 1]),
+            minification=minification,
+            colour=np.array([*(max(0.0, 1 + change) for change in changes[:3]), changes[3]]),
+        )
+
+    def transform(
+        self, images: Tensor, labels: Tensor, maps: Maps, colours: Tensor, size: Sequence[int], radius: int
+    ) -> tuple[Tensor, Tensor]:
+        """Do to the pixels what was drawn; no chance is left here.
+
+        Args:
+            images: ``(N, C, H, W)`` uint8, on any device, as all other tensors.
+            labels: ``(N, H, W)`` uint8.
+            maps: see :class:`segnet.data.augmentation.transform.Maps`.
+            colours: ``(N, 4)``, see :class:`Draw`.
+            size: height and width of the result.
+            radius: see :func:`segnet.data.augmentation.transform.transform_batch`.
+
+        Returns:
+            Images ``(N, C, *size)`` and labels ``(N, *size)``, uint8.
+        """
+        values, labels = transform_batch(
+            images, labels, maps, size, radius, self.rotation != 0, self.fill, self.ignore_index
+        )
+        for amounts, (name, change) in zip(colours.unbind(1), self.colour.items(), strict=True):
+            if change:
+                values = ADJUSTMENTS[name](values, amounts)
+        return values.round_().to(torch.uint8), labels
+
+
+def smoothing_radius(draw: Draw) -> int:
+    """Return how far :func:`segnet.data.augmentation.transform.smooth` reaches in a minified image."""
+    return max(0, int(np.ceil(draw.minification.max())) - 1)
+
+
+def cut(image: np.ndarray, label: np.ndarray, draw: Draw) -> tuple[np.ndarray, np.ndarray, Draw]:
+    """Cut out the part of a sample that its map reads, so that no more is copied and moved to the device.
+
+    Args:
+        image: ``(C, H, W)``.
+        label: ``(H, W)``.
+        draw: in the image's coordinates.
+
+    Returns:
+        Views of the parts, and the draw in their coordinates.
+    """
+    reach = np.abs(draw.matrix[:, :2]) @ ((np.array(draw.size) - 1) / 2)
+    last = draw.extent[2:]
+    margin = smoothing_radius(draw) + 2
+    centre = draw.matrix[:, 2]
+    first = np.maximum(np.floor(np.clip(centre - reach, 0, last)).astype(int) - margin, 0)
+    stop = np.minimum(np.ceil(np.clip(centre + reach, 0, last)).astype(int) + margin, last) + 1
+    rows, columns = slice(first[0], stop[0]), slice(first[1], stop[1])
+    matrix = draw.matrix.copy()
+    matrix[:, 2] -= first
+    # Beyond a cut edge, as beyond the image's own, nothing is read but what the smoothing repeats.
+    extent = draw.extent - np.tile(first, 2)
+    return image[:, rows, columns], label[rows, columns], draw._replace(matrix=matrix, extent=extent)

@@ -1,0 +1,90 @@
+"""What a data set gives: the contract, and the tensors made from it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol, TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from segnet.randomness import numpy_stream
+
+
+class SegmentationDataset(Protocol):
+    """One split of a data set.
+
+    Attributes:
+        ids: a name for each sample, as it appears in messages.
+    """
+
+    ids: Sequence[str]
+
+    def load(self, index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return image ``(H, W, C)`` uint8 and label ``(H, W)`` uint8.
+
+        ``random`` is the sample's own stream: fresh for each training epoch, fixed for validation and test. A data
+        set that is not random by nature leaves it alone.
+        """
+        ...
+
+
+class FileDataset(SegmentationDataset, Protocol):
+    """A split that is made from files, and so can be decoded once for all epochs and runs.
+
+    What ``load`` returns depends on the content of these files, the data set's attributes and its code alone, and
+    not on ``random``. The attributes can be pickled.
+    """
+
+    def files(self, index: int) -> Sequence[Path]:
+        """Return the files that a sample is made from."""
+        ...
+
+
+class Sample(TypedDict):
+    """One sample, or a batch of them with a further first axis.
+
+    Attributes:
+        image: ``(C, H, W)`` uint8, 0..255.
+        label: ``(H, W)`` uint8; in evaluation at the labels' own resolution.
+        index: place of the sample in its split.
+    """
+
+    image: Tensor
+    label: Tensor
+    index: int
+
+
+def planes(image: np.ndarray) -> np.ndarray:
+    """See an image ``(H, W, C)`` as ``(C, H, W)``."""
+    return image.transpose(2, 0, 1)
+
+
+def as_float(images: Tensor) -> Tensor:
+    """Take uint8 images 0..255 to float32 in 0..1."""
+    return images.float().div_(255)
+
+
+def shrink(image: Tensor, scale: float) -> Tensor:
+    """Resize an image ``(C, H, W)`` uint8 by ``scale``, antialiased."""
+    if scale == 1:
+        return image
+    size = [max(1, round(side * scale)) for side in image.shape[-2:]]
+    return F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
+
+
+class EvaluationSamples(torch.utils.data.Dataset):
+    """Samples as they are, the image resized by ``scale``, the label at its own resolution."""
+
+    def __init__(self, dataset: SegmentationDataset, scale: float) -> None:
+        self.dataset, self.scale = dataset, scale
+
+    def __len__(self) -> int:
+        return len(self.dataset.ids)
+
+    def __getitem__(self, index: int) -> Sample:
+        # The stream is keyed by the sample and not by the run, so that every run is scored on the same pixels.
+        image, label = self.dataset.load(index, numpy_stream("evaluation", self.dataset.ids[index]))
+        pixels = torch.from_numpy(np.array(planes(image), order="C"))
+        return {"image": shrink(pixels, self.scale), "label": torch.from_numpy(np.array(label)), "index": index}

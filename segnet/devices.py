@@ -1,0 +1,62 @@
+"""Which device to compute on, which number format it is fast in, and how many cores there are."""
+
+import os
+
+import torch
+
+from segnet.errors import UserError
+
+
+def choose_device(setting: str) -> torch.device:
+    """Resolve ``device=auto`` to a GPU where there is one.
+
+    Args:
+        setting: "auto", or a device as torch names it, such as "cpu", "cuda" or "cuda:1".
+
+    Raises:
+        UserError: the named device is unknown or not there.
+    """
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if setting == "auto":
+        return accelerator or torch.device("cpu")
+    try:
+        device = torch.device(setting)
+    except RuntimeError:
+        raise UserError(f"device={setting} is not known: choose auto, cpu or cuda") from None
+    if device.type != "cpu" and (accelerator is None or accelerator.type != device.type):
+        raise UserError(f"device={setting} is not available on this machine: set device=cpu, or leave device out")
+    return device
+
+
+def device_type(accelerator: str) -> str:
+    """Say what Lightning's accelerator setting ("auto", "gpu", "cpu", ...) comes to here: "cpu", "cuda" or "mps"."""
+    if accelerator not in ("auto", "gpu"):
+        return accelerator
+    return choose_device("auto").type
+
+
+def choose_precision(setting: str, device: str) -> str:
+    """Resolve ``precision=auto``.
+
+    Args:
+        setting: a precision that Lightning knows, or "auto".
+        device: "cpu", "cuda", "mps" or another.
+
+    Returns:
+        "bf16-mixed" on a GPU of compute capability 8 or more and on a CPU with bfloat16 instructions (AMX or
+        AVX512-BF16), "16-mixed" on an older GPU, "32-true" elsewhere.
+    """
+    if setting != "auto":
+        return setting
+    if device == "cuda":
+        return "bf16-mixed" if torch.cuda.get_device_capability() >= (8, 0) else "16-mixed"
+    if device == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()):
+        return "bf16-mixed"
+    return "32-true"
+
+
+def available_cores() -> int:
+    """Count the CPU cores that this process may use; without affinity (macOS, Windows) all of the machine."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

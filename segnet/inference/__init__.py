@@ -1,0 +1,1 @@
+"""Using a trained network: predictions for images and folders, and scores of a split."""

@@ -1,0 +1,251 @@
+"""Downsampling between two encoder stages, and the inverse of max-pooling.
+
+Contract, for both classes: ``forward((N, C, H, W))`` returns ``(features, pool_indices)`` with features of
+``(N, C, ceil(H / 2), ceil(W / 2))``. Rounding up means that every size from 1 pixel up can be halved.
+
+Pool indices are ``(N, C, h, w)`` uint8, 0 to 3: the place in the 2x2 window, in reading order. They are all that a
+pooling or an unpooling keeps for its backward pass. Where that runs fastest depends on the device: see
+:mod:`segnet.layers.pooling.torch_kernels` and, on CUDA, :mod:`segnet.layers.pooling.triton_kernels`. All give the
+same bits, each time.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from functools import cache
+from types import ModuleType
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from segnet.layers.convolution import ConvNormAct
+from segnet.layers.pooling import torch_kernels
+
+
+class MaxPool(nn.Module):
+    """2x2 max-pooling that remembers where each maximum came from.
+
+    The pool indices are ``(N, C, h, w)`` uint8, see the module; :func:`flat_pool_indices` makes torch's of them.
+    """
+
+    keeps_pool_indices: ClassVar[bool] = True
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Pool ``(N, C, H, W)``; ties go to the first pixel in reading order."""
+        return max_pool(features)
+
+
+class StridedConvolution(nn.Module):
+    """3x3 convolution of stride 2, norm and activation: a learned downsampling, without pool indices.
+
+    Args:
+        channels: number of feature channels C, the same before and after.
+        convolution: factory of the convolution, see :mod:`segnet.layers.convolution`.
+        activation: factory of the activation.
+    """
+
+    keeps_pool_indices: ClassVar[bool] = False
+
+    def __init__(
+        self, channels: int, convolution: Callable[..., nn.Module], activation: Callable[[], nn.Module] = nn.ReLU
+    ) -> None:
+        super().__init__()
+        self.block = ConvNormAct(channels, channels, convolution, activation, stride=2)
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Downsample ``(N, C, H, W)``."""
+        return self.block(features), None
+
+
+def max_pool(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Pool ``(N, C, H, W)`` over 2x2 windows, the last ones cut where a size is odd.
+
+    Values and gradients have the bits of ``F.max_pool2d``, but that a gradient of -0.0 stays what it is. The gradient
+    may be differentiated again, and there is a forward-mode derivative.
+
+    Returns:
+        The pooled features, in the layout of ``features``, and the pool indices, see the module.
+    """
+    return _function(_Pool).apply(features)
+
+
+def max_unpool(features: Tensor, pool_indices: Tensor, output_size: tuple[int, int]) -> Tensor:
+    """Put each feature at its pool index in a plane of zeros: ``(N, C, h, w)`` to ``(N, C, *output_size)``.
+
+    Values and gradients have the bits of ``F.max_unpool2d``, without its refusal of deterministic mode. An output whose
+    size halving does not bring to the features' has cells of one or two pixels a side, as with nearest neighbour: there
+    the pool index chooses among the pixels that its cell has.
+
+    Raises:
+        ValueError: features and pool indices differ in shape, or these are no codes.
+    """
+    if features.shape != pool_indices.shape:
+        raise ValueError(
+            f"max-unpool wants a pool index for each feature: the features are {tuple(features.shape)}, "
+            f"the pool indices {tuple(pool_indices.shape)}"
+        )
+    if pool_indices.dtype != torch.uint8:
+        raise ValueError(f"max-unpool wants pool indices of MaxPool, 0 to 3 in uint8, not {pool_indices.dtype}")
+    layout = torch_kernels.layout_of(features)
+    pool_indices = pool_indices.contiguous(memory_format=layout)
+    if torch_kernels.halved(output_size) == tuple(features.shape[-2:]):
+        return _function(_Place).apply(features, pool_indices, *output_size)
+    index = flat_pool_indices(pool_indices, output_size)
+    plane = features.new_zeros((*features.shape[:2], output_size[0] * output_size[1]))
+    unpooled = plane.scatter(2, index.flatten(2), features.flatten(2)).unflatten(2, output_size)
+    return unpooled.contiguous(memory_format=layout)
+
+
+def flat_pool_indices(pool_indices: Tensor, output_size: tuple[int, int]) -> Tensor:
+    """Return what torch calls the pool indices: flat positions in the plane of ``output_size``, int64.
+
+    Args:
+        pool_indices: ``(N, C, h, w)`` uint8, see the module.
+        output_size: (H, W), each 1x to 2x of the pool indices' size; see :func:`max_unpool`.
+    """
+    positions = []
+    for places, size, extent in zip(
+        (pool_indices >> 1, pool_indices & 1), pool_indices.shape[-2:], output_size, strict=True
+    ):
+        edges = (torch.arange(size + 1, device=pool_indices.device) * extent + size - 1) // size
+        first, last = edges[:-1], edges[1:] - 1
+        if len(positions) == 0:
+            first, last = first[:, None], last[:, None]
+        positions.append(torch.minimum(first + places, last))
+    return positions[0] * output_size[1] + positions[1]
+
+
+@cache
+def _triton_form() -> ModuleType | None:
+    """Import the Triton kernels where Triton is installed; it is not there on every platform."""
+    if importlib.util.find_spec("triton") is None:
+        return None
+    from segnet.layers.pooling import triton_kernels
+
+    return triton_kernels
+
+
+def _pool(features: Tensor) -> tuple[Tensor, Tensor]:
+    if features.is_cuda and (kernels := _triton_form()) is not None:
+        return kernels.pool(features)
+    form = torch_kernels.pool_on_cpu if _runs_on_cpu(features) else torch_kernels.pool
+    return form(features)
+
+
+def _place(values: Tensor, codes: Tensor, size: tuple[int, int]) -> Tensor:
+    if values.is_cuda and (kernels := _triton_form()) is not None:
+        return kernels.place(values, codes, size)
+    form = torch_kernels.place_on_cpu if _runs_on_cpu(values) else torch_kernels.place
+    return form(values, codes, size)
+
+
+def _take(plane: Tensor, codes: Tensor) -> Tensor:
+    if plane.is_cuda and (kernels := _triton_form()) is not None:
+        return kernels.take(plane, codes)
+    form = torch_kernels.take_on_cpu if _runs_on_cpu(plane) else torch_kernels.take
+    return form(plane, codes)
+
+
+def _runs_on_cpu(maps: Tensor) -> bool:
+    return maps.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
+class _Pool(Function):
+    """Features to values and codes."""
+
+    @staticmethod
+    def forward(features: Tensor) -> tuple[Tensor, Tensor]:
+        return _pool(features)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+        (features,), (_, codes) = inputs, output
+        ctx.mark_non_differentiable(codes)
+        ctx.save_for_backward(codes)
+        ctx.size = tuple(features.shape[-2:])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, _: Tensor | None) -> Tensor:
+        return _function(_Place).apply(gradient, *ctx.saved_tensors, *ctx.size)
+
+
+class _Place(Function):
+    """Values and codes to a plane that has the values at the codes' places."""
+
+    @staticmethod
+    def forward(values: Tensor, codes: Tensor, height: int, width: int) -> Tensor:
+        return _place(values, codes, (height, width))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        ctx.save_for_backward(inputs[1])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        return _function(_Take).apply(gradient, *ctx.saved_tensors), None, None, None
+
+
+class _Take(Function):
+    """A plane and codes to the values at the codes' places."""
+
+    @staticmethod
+    def forward(plane: Tensor, codes: Tensor) -> Tensor:
+        return _take(plane, codes)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        plane, codes = inputs
+        ctx.save_for_backward(codes)
+        ctx.size = tuple(plane.shape[-2:])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return _function(_Place).apply(gradient, *ctx.saved_tensors, *ctx.size), None
+
+
+class _PoolDual(_Pool):
+    """The same with a forward-mode derivative, as are those below; the compiler refuses functions that have one."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+        _Pool.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(output[1])
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> tuple[Tensor, None]:
+        return _function(_Take).apply(tangent, *ctx.saved_tensors), None
+
+
+class _PlaceDual(_Place):
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        _Place.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(inputs[1])
+        ctx.size = inputs[2:]
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
+        return _function(_Place).apply(tangent, *ctx.saved_tensors, *ctx.size)
+
+
+class _TakeDual(_Take):
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+        _Take.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(inputs[1])
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
+        return _function(_Take).apply(tangent, *ctx.saved_tensors)
+
+
+_DUAL = {_Pool: _PoolDual, _Place: _PlaceDual, _Take: _TakeDual}
+
+
+def _function(function: type[Function]) -> type[Function]:
+    return function if torch.compiler.is_compiling() else _DUAL[function]

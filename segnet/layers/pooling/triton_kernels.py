@@ -1,0 +1,185 @@
+"""2x2 max-pooling with one byte for each place, and its inverse, as Triton kernels.
+
+The functions do what their namesakes in :mod:`segnet.layers.pooling.torch_kernels` do, bit by bit; the results have the
+layout of the features, or of the codes. Each result value is computed by one program and written once: no atomics, so
+the same bits each time. They are torch operators (``torch.ops.segnet.max_pool_2x2`` and so on) with shapes known to the
+compiler, and run wherever Triton does; under ``TRITON_INTERPRET=1`` that includes the CPU.
+
+Import this module only where Triton is installed.
+"""
+
+from contextlib import nullcontext
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from segnet.layers.pooling.torch_kernels import empty_maps, halved, layout_of
+
+BLOCK = 1024
+_BITS = {8: torch.int64, 4: torch.int32, 2: torch.int16}  # by the bytes of a value
+
+
+@triton.jit
+def _place_of(index, channels, height, width, channels_last: tl.constexpr):
+    """Split the flat index of a dense map into its plane's number, channel, row and column."""
+    if channels_last:
+        channel, pixel = index % channels, index // channels
+        return pixel // (height * width), channel, pixel // width % height, pixel % width
+    plane = index // (height * width)
+    return plane // channels, plane % channels, index // width % height, index % width
+
+
+@triton.jit
+def _index_of(sample, channel, row, column, channels, height, width, channels_last: tl.constexpr):
+    if channels_last:
+        return ((sample * height + row) * width + column) * channels + channel
+    return ((sample * channels + channel) * height + row) * width + column
+
+
+@triton.jit
+def _pool_kernel(
+    features,
+    values,
+    codes,
+    count,
+    channels,
+    height,
+    width,
+    last: tl.constexpr,
+    block: tl.constexpr,
+    wide_type: tl.constexpr,
+):
+    half_height, half_width = (height + 1) // 2, (width + 1) // 2
+    index = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
+    inside = index < count
+    sample, channel, row, column = _place_of(index, channels, half_height, half_width, last)
+    start = _index_of(sample, channel, 2 * row, 2 * column, channels, height, width, last)
+    best = tl.load(features + start, mask=inside)
+    code = tl.zeros((block,), dtype=tl.uint8)
+    for place in tl.static_range(1, 4):
+        below, beside = place // 2, place % 2
+        there = inside & (2 * row + below < height) & (2 * column + beside < width)
+        position = _index_of(sample, channel, 2 * row + below, 2 * column + beside, channels, height, width, last)
+        value = tl.load(features + position, mask=there, other=0)
+        # The first of equal values, the last NaN. Half precision is compared in float32, which holds all its values.
+        wide, wide_best = value.to(wide_type), best.to(wide_type)
+        beats = there & ((wide > wide_best) | (wide != wide))
+        best = tl.where(beats, value, best)
+        code = tl.where(beats, place, code).to(tl.uint8)
+    tl.store(values + index, best, mask=inside)
+    tl.store(codes + index, code, mask=inside)
+
+
+@triton.jit
+def _place_kernel(values, codes, planes, count, channels, height, width, last: tl.constexpr, block: tl.constexpr):
+    half_height, half_width = (height + 1) // 2, (width + 1) // 2
+    index = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
+    inside = index < count
+    sample, channel, row, column = _place_of(index, channels, height, width, last)
+    window = _index_of(sample, channel, row // 2, column // 2, channels, half_height, half_width, last)
+    code = tl.load(codes + window, mask=inside, other=0)
+    here = code == row % 2 * 2 + column % 2
+    value = tl.load(values + window, mask=inside & here, other=0)
+    tl.store(planes + index, value, mask=inside)
+
+
+@triton.jit
+def _take_kernel(planes, codes, values, count, channels, height, width, last: tl.constexpr, block: tl.constexpr):
+    half_height, half_width = (height + 1) // 2, (width + 1) // 2
+    index = tl.program_id(0).to(tl.int64) * block + tl.arange(0, block)
+    inside = index < count
+    sample, channel, row, column = _place_of(index, channels, half_height, half_width, last)
+    code = tl.load(codes + index, mask=inside, other=0).to(tl.int64)
+    row, column = 2 * row + code // 2, 2 * column + code % 2
+    there = inside & (row < height) & (column < width)
+    position = _index_of(sample, channel, row, column, channels, height, width, last)
+    tl.store(values + index, tl.load(planes + position, mask=there, other=0), mask=inside)
+
+
+def pool(features: Tensor) -> tuple[Tensor, Tensor]:
+    """Pool ``(N, C, H, W)`` to values and codes."""
+    return torch.ops.segnet.max_pool_2x2(features)
+
+
+def place(values: Tensor, codes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Put each of ``(N, C, h, w)`` at its code's place in ``(N, C, *size)``, zeros elsewhere."""
+    return torch.ops.segnet.place_2x2(values, codes, *size)
+
+
+def take(plane: Tensor, codes: Tensor) -> Tensor:
+    """Read ``(N, C, H, W)`` at the codes' places: ``(N, C, h, w)``."""
+    return torch.ops.segnet.take_2x2(plane, codes)
+
+
+def _empty_pooled(features: Tensor) -> tuple[Tensor, Tensor]:
+    size = halved(features.shape[-2:])
+    return empty_maps(features, size), empty_maps(features, size, torch.uint8)
+
+
+def _empty_planes(values: Tensor, codes: Tensor, height: int, width: int) -> Tensor:
+    return empty_maps(codes, (height, width), values.dtype)
+
+
+def _empty_taken(plane: Tensor, codes: Tensor) -> Tensor:
+    return empty_maps(codes, codes.shape[-2:], plane.dtype)
+
+
+def _run_pool(features: Tensor) -> tuple[Tensor, Tensor]:
+    values, codes = _empty_pooled(features)
+    features = features.contiguous(memory_format=layout_of(features))
+    wide = tl.float64 if features.dtype == torch.float64 else tl.float32
+    _launch(_pool_kernel, features, values, codes, values.numel(), features, wide_type=wide)
+    return values, codes
+
+
+def _run_place(values: Tensor, codes: Tensor, height: int, width: int) -> Tensor:
+    planes = _empty_planes(values, codes, height, width)
+    values, codes = (maps.contiguous(memory_format=layout_of(codes)) for maps in (values, codes))
+    _launch(_place_kernel, _bits(values), codes, _bits(planes), planes.numel(), planes)
+    return planes
+
+
+def _run_take(plane: Tensor, codes: Tensor) -> Tensor:
+    values = _empty_taken(plane, codes)
+    plane, codes = (maps.contiguous(memory_format=layout_of(codes)) for maps in (plane, codes))
+    _launch(_take_kernel, _bits(plane), codes, _bits(values), values.numel(), plane)
+    return values
+
+
+def _bits(maps: Tensor) -> Tensor:
+    """View values as whole numbers: what is only moved needs no kernel of its own type."""
+    return maps.view(_BITS[maps.element_size()])
+
+
+def _launch(
+    kernel: triton.JITFunction,
+    first: Tensor,
+    second: Tensor,
+    third: Tensor,
+    count: int,
+    large: Tensor,
+    **constants: tl.dtype,
+) -> None:
+    """Run one program for each :data:`BLOCK` result values; ``large`` is the map of full size."""
+    if count == 0:
+        return
+    _, channels, height, width = large.shape
+    channels_last = layout_of(large) is torch.channels_last
+    # Triton launches on the current device, which need not be the tensors' own.
+    with torch.cuda.device(large.device) if large.is_cuda else nullcontext():
+        kernel[(triton.cdiv(count, BLOCK),)](
+            first, second, third, count, channels, height, width, last=channels_last, block=BLOCK, **constants
+        )
+
+
+_OPERATORS = {
+    "max_pool_2x2": ("(Tensor features) -> (Tensor, Tensor)", _run_pool, _empty_pooled),
+    "place_2x2": ("(Tensor values, Tensor codes, SymInt height, SymInt width) -> Tensor", _run_place, _empty_planes),
+    "take_2x2": ("(Tensor plane, Tensor codes) -> Tensor", _run_take, _empty_taken),
+}
+for _name, (_schema, _run, _fake) in _OPERATORS.items():
+    torch.library.define(f"segnet::{_name}", _schema)
+    torch.library.impl(f"segnet::{_name}", "default", _run)
+    torch.library.register_fake(f"segnet::{_name}", _fake)

@@ -1,0 +1,1 @@
+"""Exact cheaper forms of operators and of what follows them."""

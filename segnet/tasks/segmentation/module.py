@@ -1,0 +1,61 @@
+"""The Lightning module of segmentation: what happens with a batch."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segnet.data.samples import Sample, as_float
+from segnet.metrics import boundary_f1_counts, confusion_matrix, image_f1, scores
+from segnet.tasks.segmentation.prediction import resize_logits
+from segnet.training.module import TrainingModule
+from segnet.training.task import TrainingSetup
+
+BOUNDARY_UNITS = 2**40
+
+
+class SegmentationModule(TrainingModule):
+    """Trains a network on pixel labels and scores it after each epoch.
+
+    Args:
+        setup: its network takes images in 0..1, ``(N, C, H, W)``, to logits ``(N, K, H, W)``.
+        classes: names of the classes 0..K-1.
+        ignore_index: label that does not count.
+    """
+
+    def __init__(self, setup: TrainingSetup, classes: list[str], ignore_index: int) -> None:
+        super().__init__(setup)
+        self.classes, self.ignore_index = classes, ignore_index
+        self.confusion: Tensor | None = None
+        self.boundary: Tensor | None = None  # of image_f1, in units of 2^-40: integers add up the same in any order
+
+    def batch_loss(self, batch: Sample) -> Tensor:
+        """Compare logits with labels."""
+        return self.loss(self(as_float(batch["image"])), batch["label"])
+
+    def start_scores(self) -> None:
+        """Empty the confusion matrix and the sums of boundary F1."""
+        self.boundary = torch.zeros(2, dtype=torch.int64, device=self.device)
+        self.confusion = torch.zeros(len(self.classes), len(self.classes), dtype=torch.int64, device=self.device)
+
+    def validation_step(self, batch: Sample, batch_index: int) -> None:
+        """Add a batch to the confusion matrix."""
+        labels = batch["label"]
+        logits = resize_logits(self(as_float(batch["image"])), labels.shape[-2:])
+        loss = self.loss(logits, labels)
+        self.log("val/loss", loss, on_epoch=True, batch_size=len(labels), sync_dist=True)
+        predictions, facts = logits.argmax(1), (len(self.classes), self.ignore_index)
+        self.confusion += confusion_matrix(predictions, labels, *facts)
+        images = image_f1(boundary_f1_counts(predictions, labels, *facts).cpu().numpy())
+        self.boundary += torch.from_numpy(images * BOUNDARY_UNITS).round().long().sum((0, 2)).to(self.device)
+
+    def finish_scores(self) -> dict[str, Any]:
+        """Score the confusion matrix, and take the mean of boundary F1."""
+        result = scores(self.sum_over_processes(self.confusion))
+        boundary = self.sum_over_processes(self.boundary).double()
+        return {
+            "miou": result.miou,
+            "pixel_accuracy": result.pixel_accuracy,
+            "boundary_f1": (boundary[0] / boundary[1]).item(),
+            **{f"iou/{name}": value for name, value in zip(self.classes, result.iou, strict=True)},
+        }

@@ -1,0 +1,25 @@
+"""Pictures made from classes."""
+
+import numpy as np
+
+IGNORED_COLOUR = (0, 0, 0)
+RIGHT_COLOUR, WRONG_COLOUR = (235, 235, 235), (200, 30, 60)
+
+
+def colourise(classes: np.ndarray, colours: list[tuple[int, int, int]]) -> np.ndarray:
+    """Take classes ``(H, W)`` to RGB ``(H, W, 3)`` uint8; whatever is no class is black."""
+    palette = np.zeros((256, 3), np.uint8)
+    palette[:] = IGNORED_COLOUR
+    palette[: len(colours)] = colours
+    return palette[classes.astype(np.uint8)]
+
+
+def error_map(prediction: np.ndarray, label: np.ndarray, ignore_index: int) -> np.ndarray:
+    """Return RGB ``(H, W, 3)`` uint8: light where right, red where wrong, black where not scored."""
+    colours = np.array([RIGHT_COLOUR, WRONG_COLOUR, IGNORED_COLOUR], np.uint8)
+    return colours[np.where(label == ignore_index, 2, prediction != label)]
+
+
+def overlay(image: np.ndarray, colours: np.ndarray, opacity: float) -> np.ndarray:
+    """Lay colours ``(H, W, 3)`` over an image ``(H, W, 1 or 3)``, all uint8; opacity 0 shows the image alone."""
+    return np.rint(image * (1.0 - opacity) + colours * opacity).astype(np.uint8)

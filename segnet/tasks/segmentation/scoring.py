@@ -1,0 +1,78 @@
+"""Scores of a split: of a network, and of the colour lookup that it must beat."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from segnet.data import DataModule
+from segnet.metrics import (
+    TRIMAP_WIDTHS,
+    ImageScores,
+    Scores,
+    boundary_f1_counts,
+    boundary_iou_counts,
+    confusion_matrix,
+    image_confusions,
+    scores,
+    small_object_counts,
+    trimap_confusions,
+)
+from segnet.tasks.segmentation.colour_lookup import ColourLookup
+from segnet.tasks.segmentation.prediction import predict_batches
+
+
+def score_confusion(network: nn.Module, data: DataModule, split: str) -> Tensor:
+    """Score a network on "train", "val" or "test" without augmentation.
+
+    Returns:
+        The confusion matrix ``(K, K)`` int64, on the CPU; see :func:`segnet.metrics.scores`.
+    """
+    num_classes = len(data.classes)
+    confusion = torch.zeros(num_classes, num_classes, dtype=torch.int64)
+    for predictions, labels in predict_batches(network, data.eval_loader(split)):
+        confusion += confusion_matrix(predictions, labels, num_classes, data.ignore_index).cpu()
+    return confusion
+
+
+def score_images(network: nn.Module, data: DataModule, split: str) -> ImageScores:
+    """Score each image of "train", "val" or "test" without augmentation, its boundaries and small objects too.
+
+    The sum of the confusion matrices is what :func:`score_confusion` returns.
+    """
+    facts = (len(data.classes), data.ignore_index)
+    counting = {
+        "confusions": image_confusions,
+        "boundary_f1": boundary_f1_counts,
+        "boundary_iou": boundary_iou_counts,
+        "trimap": trimap_confusions,
+        "small_objects": small_object_counts,
+    }
+    counts: dict[str, list[np.ndarray]] = {name: [] for name in counting}
+    for predictions, labels in predict_batches(network, data.eval_loader(split)):
+        for name, count in counting.items():
+            counts[name].append(torch.as_tensor(count(predictions, labels, *facts)).cpu().numpy())
+    return ImageScores(
+        names=np.array(data.split(split).ids, dtype=np.str_),
+        classes=np.array(data.classes, dtype=np.str_),
+        trimap_widths=np.array(TRIMAP_WIDTHS),
+        **{name: np.concatenate(batches) for name, batches in counts.items()},
+    )
+
+
+def score_lookup(data: DataModule, split: str) -> Scores:
+    """Score a table from colour to class, learned from the training split."""
+    lookup = ColourLookup(len(data.classes), data.ignore_index, data.channels)
+    lookup.fit(data.split("train"))
+    return scores(lookup.evaluate(data.split(split)))
+
+
+def flat_scores(result: Scores, classes: list[str]) -> dict[str, Any]:
+    """Name the scores as ``metrics.json`` does: ``miou``, ``iou/road``, ...; NaN for a class that does not occur."""
+    return {
+        "miou": result.miou,
+        "class_accuracy": result.class_accuracy,
+        "pixel_accuracy": result.pixel_accuracy,
+        **{f"iou/{name}": value.item() for name, value in zip(classes, result.iou, strict=True)},
+    }

@@ -1,0 +1,97 @@
+"""Semantic segmentation: a class for each pixel."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from segnet.data import DataModule
+from segnet.errors import UserError
+from segnet.metrics import BOUNDARY_DEFINITION, MIOU_DEFINITION, SMALL_OBJECT_DEFINITION, scores
+from segnet.tasks.segmentation.panel import draw_panel
+from segnet.tasks.segmentation.pictures import colourise, overlay
+from segnet.tasks.segmentation.prediction import predict_image
+from segnet.tasks.segmentation.scoring import flat_scores, score_images, score_lookup
+from segnet.tasks.segmentation.table import score_table
+from segnet.training.task import SplitResult, TrainingSetup
+
+if TYPE_CHECKING:
+    from segnet.tasks.segmentation.module import SegmentationModule
+
+
+class Segmentation:
+    """See :class:`segnet.training.task.Task`."""
+
+    def wrap(self, body: nn.Module) -> nn.Module:
+        """Take the encoder-decoder as it is."""
+        return body
+
+    def input_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
+        """Feed images as they are."""
+        return image_shape
+
+    def check(self, data: DataModule, world_size: int) -> None:
+        """Check the labels and the batch size."""
+        data.check(world_size)
+
+    def check_split(self, data: DataModule, split: str) -> None:
+        """Check the labels."""
+        data.pixel_counts(split)
+
+    def make_loss(
+        self, loss: Callable[..., nn.Module], class_weights: Callable[[Tensor], Tensor | None], data: DataModule
+    ) -> nn.Module:
+        """Tell the loss the ignore index and the class weights.
+
+        Raises:
+            UserError: the loss compares images.
+        """
+        if isinstance(loss, nn.Module):
+            raise UserError(
+                f"the loss {type(loss).__name__} compares images, and task=segmentation learns labels: choose "
+                f"loss=cross_entropy, or task=super_resolution"
+            )
+        weights = class_weights(data.pixel_counts("train"))
+        return loss(ignore_index=data.ignore_index, class_weights=weights)
+
+    def training_module(self, setup: TrainingSetup, data: DataModule) -> "SegmentationModule":
+        """Make the Lightning module."""
+        from segnet.tasks.segmentation.module import SegmentationModule
+
+        return SegmentationModule(setup, data.classes, data.ignore_index)
+
+    def score(
+        self, network: nn.Module, data: DataModule, split: str, name: str = "network", with_baseline: bool = False
+    ) -> SplitResult:
+        """Score the network, and on request the colour lookup."""
+        images = score_images(network, data, split)
+        columns = {name: scores(torch.from_numpy(images.confusions.sum(0)))}
+        flat = flat_scores(columns[name], data.classes) | images.boundary_scores()
+        flat = {f"{split}/{key}": value for key, value in flat.items()}
+        if with_baseline:
+            columns["colour lookup"] = lookup = score_lookup(data, split)
+            flat |= {f"lookup/{split}/{key}": value for key, value in flat_scores(lookup, data.classes).items()}
+        return SplitResult(
+            scores=flat,
+            table=score_table(data.classes, columns, split),
+            details={
+                "definition": "; ".join((MIOU_DEFINITION, BOUNDARY_DEFINITION, SMALL_OBJECT_DEFINITION)),
+                "classes": data.classes,
+                "confusion": images.confusions.sum(0).tolist(),
+            },
+            image_counts=images,
+        )
+
+    def panel(self, network: nn.Module, data: DataModule, split: str) -> bytes:
+        """Draw image, label, prediction and errors side by side."""
+        return draw_panel(network, data, split)
+
+    def pictures(
+        self, network: nn.Module, data: DataModule, image: np.ndarray, opacity: float
+    ) -> dict[str, np.ndarray]:
+        """Predict classes: their indices, their colours, and these laid over the image."""
+        classes = predict_image(network, image, data.scale)
+        colours = colourise(classes, data.colours)
+        return {"index": classes, "colour": colours, "overlay": overlay(image, colours, opacity)}

@@ -1,0 +1,1 @@
+"""Super-resolution: a larger image from a smaller one."""

@@ -1,0 +1,89 @@
+import pytest
+
+from segnet.ablation import Plan, Tuning
+from segnet.ablation.design.plan import override_text, package
+from segnet.config import compose
+from segnet.errors import UserError
+
+
+def test_two_factors_are_crossed_and_the_first_arm_is_the_baseline():
+    plan = Plan("mine", {"upsampler": ["nearest", "bilinear"], "skip": ["none", "add", "concat"]}, seeds=2)
+    assert [arm.name for arm in plan.arms] == [
+        "nearest+none", "nearest+add", "nearest+concat", "bilinear+none", "bilinear+add", "bilinear+concat"
+    ]  # fmt: skip
+    assert plan.arms[4].overrides == ("upsampler=bilinear", "skip=add")
+    assert plan.arms[4].levels == {"upsampler": "bilinear", "skip": "add"}
+    assert (plan.baseline, plan.seeds, plan.axis) == ("nearest+none", (0, 1), ("upsampler", "skip"))
+
+
+def test_levels_can_have_names_and_further_overrides():
+    levels = {"2x2": {"value": "transposed_conv", "overrides": ["upsampler.kernel_size=2"]}, "copy": "nearest"}
+    plan = Plan("mine", {"upsampler": levels})
+    assert [arm.name for arm in plan.arms] == ["2x2", "copy"]
+    assert plan.arms[0].overrides == ("upsampler=transposed_conv", "upsampler.kernel_size=2")
+
+
+@pytest.mark.parametrize(
+    ("factor", "value", "read"),
+    [
+        ("optimizer.lr", 0.02, 0.02),
+        ("optimizer.lr", 1e-7, 1e-7),
+        ("encoder.widths", [4, 8], [4, 8]),
+        ("compile", True, True),
+        ("trainer.gradient_clip_val", None, None),
+        ("name", "it's \\ a, b=c {d}", "it's \\ a, b=c {d}"),
+        ("decoder.widths", {2: 4, 1: 3}, {2: 4, 1: 3}),
+    ],
+)
+def test_a_value_reaches_the_config_as_it_is(factor, value, read):
+    config = compose([override_text(factor, value)])
+    for part in factor.split("."):
+        config = config[part]
+    assert config == read
+    assert type(config) is type(read) or isinstance(read, (list, dict))
+
+
+def test_where_a_group_lands():
+    assert [package(name) for name in ("upsampler", "loss@_global_.loss", "a/b", "+trainer.max_steps")] == [
+        "upsampler", "loss", "a.b", "trainer.max_steps"
+    ]  # fmt: skip
+
+
+ONE = {"upsampler": ["nearest", "bilinear"]}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"factors": {}}, "wants factors with their arms"),
+        ({"factors": {"upsampler": ["nearest"]}}, "only the arm nearest"),
+        ({"factors": {"upsampler": ["nearest", "nearest"]}}, "names an arm twice"),
+        ({"factors": {"upsampler": {"a b": "nearest", "a/b": "bilinear"}}}, "the arm a_b is there twice"),
+        ({"factors": {"upsampler": "nearest"}}, "give its arms as a list"),
+        ({"factors": {"upsampler": {"a": {"value": "nearest", "override": []}, "b": 1}}}, "takes value and overrides"),
+        ({"baseline": "bicubic"}, "baseline=bicubic is none of the arms: choose one of nearest, bilinear"),
+        ({"seeds": [1, 2, 1]}, "the seed 1 is there twice"),
+        ({"seeds": 0}, "seeds is empty"),
+        ({"match": "flops"}, "choose params or macs"),
+        ({"allow": ["order"]}, "choose among parameters, batches"),
+        ({"name": "a/b"}, "is no name of an experiment"),
+        ({"seeds": [7], "tuning": Tuning({"optimizer.lr": [1]}, seed=7)}, "choose another one for tuning"),
+    ],
+)
+def test_what_makes_no_experiment_is_refused(settings, message):
+    with pytest.raises(UserError, match=message):
+        Plan(**({"name": "mine", "factors": ONE} | settings))
+
+
+@pytest.mark.parametrize("space", [{}, {"optimizer.lr": []}, {"optimizer.lr": {"low": 1, "high": 0}}, {"a": "bc"}])
+def test_a_space_that_cannot_be_searched_is_refused(space):
+    with pytest.raises(UserError, match=r"tuning"):
+        Tuning(space)
+
+
+def test_separately_tuned_values_belong_to_the_axis():
+    assert Plan("mine", ONE, tuning=Tuning({"optimizer.lr": [1, 2]}, per_arm=True)).axis == (
+        "upsampler",
+        "optimizer.lr",
+    )
+    assert Plan("mine", ONE, tuning=Tuning({"optimizer.lr": [1, 2]})).axis == ("upsampler",)

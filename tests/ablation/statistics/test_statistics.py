@@ -1,0 +1,292 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from segnet.ablation.statistics import (
+    MIOU,
+    Interval,
+    bootstrap_values,
+    compare,
+    effect_size,
+    estimate,
+    holm,
+    image_covariance,
+    image_interval,
+    power,
+    read_arms,
+    seeds_to_detect,
+    smallest_detectable,
+    summarise_arms,
+)
+from segnet.errors import UserError
+from segnet.metrics import class_counts, mean_iou, scores
+from tests.ablation.statistics.simulated_arms import image_scores, simulate
+
+
+def random_confusions(seed, *shape, classes=4):
+    return np.random.default_rng(seed).integers(0, 50, size=(*shape, classes, classes))
+
+
+def test_without_image_noise_it_is_student_s_t():
+    values = np.array([0.3, 1.9, 1.1, 2.2, 0.7])
+    found, expected = estimate(values), stats.ttest_1samp(values, 0)
+    assert (found.mean, found.deviation) == pytest.approx((values.mean(), values.std(ddof=1)))
+    assert found.interval == pytest.approx(tuple(expected.confidence_interval()))
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert estimate(values, confidence=0.9).interval == pytest.approx(tuple(expected.confidence_interval(0.9)))
+
+
+def test_image_noise_alone_is_normal():
+    found = estimate(np.array([1.5, 1.5, 1.5]), covariance=0.25)
+    assert found.deviation == 0
+    assert found.interval == pytest.approx((1.5 - 1.959964 * 0.5, 1.5 + 1.959964 * 0.5))
+    assert found.p_value == pytest.approx(2 * stats.norm.sf(3))
+
+
+def test_both_noises_add_in_squares():
+    """Howe's interval: t(4) = 2.776445 for the seeds, z = 1.959964 for the images."""
+    values = np.array([0.0, 1, 2, 3, 4])
+    half = math.hypot(2.776445 * math.sqrt(2.5 / 5), 1.959964 * 0.6)
+    assert estimate(values, 0.36).interval == pytest.approx((2 - half, 2 + half), rel=1e-6)
+
+
+def test_the_p_value_is_the_level_at_which_the_interval_ends_at_0():
+    random = np.random.default_rng(0)
+    for covariance in (0.0, 0.01, 0.5):
+        found = estimate(random.normal(0.8, 1, size=(20, 4)), covariance)
+        for number in range(20):
+            again = estimate(random.normal(size=4), covariance)
+            limit = estimate_of(found, number, covariance, 1 - found.p_value[number])
+            assert min(abs(limit.low), abs(limit.high)) < 1e-6
+            assert (again.p_value < 0.05) == (again.interval.low > 0 or again.interval.high < 0)
+
+
+def estimate_of(found, number, covariance, confidence):
+    """Interval of another level for values with the mean and deviation found."""
+    spread = np.array([-1.0, -1, 1, 1]) * found.deviation[number] * math.sqrt(3 / 4)
+    return estimate(found.mean[number] + spread, covariance, confidence).interval
+
+
+def test_one_seed_and_no_seed_give_a_mean_at_most():
+    found = estimate(np.array([1.9]), covariance=0.3)
+    assert found.mean == 1.9
+    assert all(math.isnan(value) for value in (found.deviation, *found.interval, found.p_value))
+    assert math.isnan(estimate(np.array([])).mean)
+
+
+def test_two_seeds_have_the_wide_interval_that_they_deserve():
+    assert estimate(np.array([1.0, 2.0])).interval == pytest.approx((1.5 - 12.7062 / 2, 1.5 + 12.7062 / 2), rel=1e-5)
+
+
+def test_no_noise_at_all_is_no_evidence():
+    assert estimate(np.array([0.0, 0.0])).p_value == 1
+    assert math.isnan(estimate(np.array([0.1, 0.1, 0.1])).p_value)
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9, 0.001, 0.02]).tolist() == pytest.approx([1, 1, 0.004, 0.06])
+    assert holm([0.03]).tolist() == [0.03]
+    corrected = holm([math.nan, 0.01, 0.04])
+    assert math.isnan(corrected[0])
+    assert corrected[1:].tolist() == pytest.approx([0.02, 0.04])
+
+
+def test_effect_size_by_hand():
+    """Hedges' factor for 4 degrees is 0.7979; mean 2, deviation sqrt(2.5)."""
+    assert effect_size([0, 1, 2, 3, 4]) == pytest.approx(0.7978846 * 2 / math.sqrt(2.5))
+    assert math.isnan(effect_size([1, 1, 1]))
+    assert math.isnan(effect_size([1, 2]))
+
+
+def test_the_numpy_scores_are_those_of_the_metrics():
+    for matrix in (random_confusions(0), np.diag([3, 5, 0, 0]), np.diag([3, 0, 5, 1]) + np.eye(4, k=1, dtype=int)):
+        assert mean_iou(class_counts(matrix)) == pytest.approx(scores(torch.from_numpy(matrix)).miou, abs=1e-15)
+    assert math.isnan(mean_iou(np.zeros((3, 4))))
+
+
+def test_the_bootstrap_is_the_naive_one():
+    """Every resample scored by the metrics from the images that were drawn."""
+    confusions = random_confusions(1, 2, 3, 7)
+    values = bootstrap_values(class_counts(confusions), mean_iou, resamples=20, seed=5)
+    assert values.shape == (20, 2, 3)
+    drawn = np.random.default_rng(5).integers(7, size=(20, 7))
+    for number, images in enumerate(drawn):
+        for arm, seed in np.ndindex(2, 3):
+            total = torch.from_numpy(sum(confusions[arm, seed, image] for image in images))
+            assert values[number, arm, seed] == pytest.approx(scores(total).miou, abs=1e-14)
+
+
+def test_the_bootstrap_is_the_same_however_it_is_cut(monkeypatch):
+    counts = class_counts(random_confusions(2, 2, 9))
+    whole = bootstrap_values(counts, mean_iou, resamples=50)
+    monkeypatch.setattr("segnet.ablation.statistics.bootstrap._CHUNK_NUMBERS", 9 * 24 * 2)
+    assert np.array_equal(bootstrap_values(counts, mean_iou, resamples=50), whole)
+
+
+def test_image_covariance_is_the_mean_over_pairs_of_seeds():
+    random = np.random.default_rng(3)
+    values = random.normal(size=(200, 4)) + random.normal(size=(200, 1))
+    matrix = np.cov(values.T)
+    expected = matrix[~np.eye(4, dtype=bool)].mean() * 10 / 9
+    assert image_covariance(values, 10) == pytest.approx(expected)
+    assert image_covariance(values[:, :1], 10) == pytest.approx(matrix[0, 0] * 10 / 9)
+    opposed = np.stack([values[:, 0], -values[:, 0]], axis=1)
+    assert image_covariance(opposed, 10) == 0
+
+
+def test_the_image_interval_covers_95_percent_of_the_resamples():
+    values = np.random.default_rng(4).normal(size=(10_000, 1))
+    assert image_interval(values) == pytest.approx((-1.96, 1.96), abs=0.06)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 10])
+def test_power_without_image_noise_is_that_of_the_t_test(seeds):
+    for difference in (0.0, 0.5, 1.5):
+        shift, limit = difference * math.sqrt(seeds) / 0.8, stats.t.ppf(0.975, seeds - 1)
+        expected = stats.nct.sf(limit, seeds - 1, shift) + stats.nct.cdf(-limit, seeds - 1, shift)
+        assert power(difference, seeds, 0.8) == pytest.approx(expected, abs=2e-3)
+
+
+def test_power_is_what_a_simulation_finds():
+    random = np.random.default_rng(6)
+    values = 1.2 + random.normal(size=(20_000, 4)) + 0.3 * random.normal(size=(20_000, 1))
+    found = np.mean(estimate(values, 0.09).p_value <= 0.05)
+    assert power(1.2, 4, 1.0, 0.09) == pytest.approx(found, abs=0.012)
+
+
+def test_what_can_be_seen_and_the_seeds_for_it_undo_each_other():
+    for seeds in (2, 3, 6, 20):
+        smallest = smallest_detectable(seeds, 0.8, 0.02)
+        assert power(smallest, seeds, 0.8, 0.02) == pytest.approx(0.8, abs=1e-4)
+        assert seeds_to_detect(smallest * 1.001, 0.8, 0.02) == seeds
+    assert seeds_to_detect(0.5, 0.8) == 23  # (1.96 + 0.84)^2 * 0.8^2 / 0.5^2 = 20.1 for the normal distribution
+    assert seeds_to_detect(0.5, 0.8, covariance=0.1) is None, "2.8 * sqrt(0.1) is above 0.5: no seeds are enough"
+    assert math.isnan(smallest_detectable(1, math.nan))
+
+
+def arms_with(*differences, images=12):
+    """Two arms whose mIoU differs by about these, seed by seed, the same on every image."""
+    arms = {"bilinear": {}, "max_unpool": {}}
+    for seed, difference in enumerate(differences):
+        for arm, hits in (("bilinear", 50_000), ("max_unpool", 50_000 + round(1000 * difference))):
+            missed = 100_000 - hits
+            matrix = np.array([[hits, 0, missed], [0, hits, missed], [0, 0, 0]])[:2, :2]
+            matrix = np.array([[hits, missed], [missed, hits]])
+            arms[arm][seed] = image_scores(np.broadcast_to(matrix, (images, 2, 2)).copy())
+    return arms
+
+
+def test_the_sentence_of_a_difference():
+    forth, back = compare(arms_with(3, 4, 5, 3), MIOU)[0], compare(arms_with(3, 4, 5, 3), MIOU, "max_unpool")[0]
+    assert forth.outcome == "better"
+    low, high = forth.interval
+    assert forth.verdict == (
+        f"max_unpool is better than bilinear by {forth.difference:.1f} mIoU [{low:.1f}, {high:.1f}]"
+    )
+    assert back.outcome == "worse"
+    assert back.verdict == (f"bilinear is worse than max_unpool by {forth.difference:.1f} mIoU [{low:.1f}, {high:.1f}]")
+    assert forth.difference == pytest.approx(np.mean(list(forth.differences.values())))
+    assert forth.p_value == forth.p_holm < 0.05
+
+
+def test_the_sentence_of_no_difference():
+    found = compare(arms_with(1, -1, 2, -2, 0.5), MIOU)[0]
+    assert found.outcome == "none"
+    assert found.verdict == (
+        f"no difference detected between max_unpool and bilinear with 5 seeds; differences below "
+        f"{found.smallest_detectable:.1f} mIoU cannot be seen"
+    )
+    assert found.seeds_needed > 5
+
+
+def test_a_difference_that_the_correction_takes_away_is_said_so():
+    arms = arms_with(1.0, 2.6, 2.4, 0.4, 1.5)
+    arms |= {f"other{number}": arms["bilinear"] for number in range(4)}
+    found = next(one for one in compare(arms, MIOU, "bilinear") if one.arm == "max_unpool")
+    assert found.p_value < 0.05 < found.p_holm == pytest.approx(5 * found.p_value)
+    assert found.outcome == "none"
+    assert "with 5 seeds: +" in found.verdict
+    assert "is not enough among 5 comparisons; differences below" in found.verdict
+
+
+def test_one_seed_gets_no_verdict():
+    found = compare(arms_with(5), MIOU)[0]
+    assert found.outcome == "no verdict"
+    assert found.verdict.startswith("no verdict on max_unpool and bilinear: one seed shows no noise between trainings")
+    assert math.isnan(found.p_holm)
+    assert found.seeds_needed is None
+
+
+def test_seeds_that_change_nothing_get_no_verdict():
+    found = compare(arms_with(5, 5, 5), MIOU)[0]
+    assert found.outcome == "no verdict"
+    assert "all 3 seeds differ by exactly the same" in found.verdict
+    same = compare(arms_with(0, 0, 0), MIOU)[0]
+    assert same.outcome == "none"
+    assert same.verdict == "no difference between max_unpool and bilinear: the same mIoU with each of 3 seeds"
+
+
+def test_only_seeds_that_both_have_are_paired():
+    arms = arms_with(3, 4, 5, 3)
+    del arms["bilinear"][0]
+    arms["max_unpool"] = dict(reversed(arms["max_unpool"].items()))
+    found = compare(arms, MIOU)[0]
+    whole = compare(arms_with(3, 4, 5, 3), MIOU)[0]
+    assert found.differences == {seed: whole.differences[seed] for seed in (3, 2, 1)}
+    del arms["max_unpool"][1], arms["max_unpool"][2], arms["max_unpool"][3]
+    nothing = compare(arms, MIOU)[0]
+    assert nothing.verdict == "no verdict on max_unpool and bilinear: no seed was trained with both"
+    assert math.isnan(nothing.difference)
+
+
+def test_all_pairs_or_those_with_the_baseline():
+    arms = simulate(np.random.default_rng(0), dict.fromkeys("abcd", 0), 3, 20, 0.1, 0.1)
+    assert len(compare(arms, MIOU, resamples=50)) == 6
+    found = compare(arms, MIOU, "c", resamples=50)
+    assert [(one.arm, one.baseline) for one in found] == [("a", "c"), ("b", "c"), ("d", "c")]
+    with pytest.raises(UserError, match=r"no arm 'e' to be the baseline: choose one of a, b, c, d"):
+        compare(arms, MIOU, "e")
+
+
+def test_pairing_takes_away_what_seeds_and_images_do_to_both_arms():
+    """Hard images and good seeds are common to both arms here; the difference is 4.8 points for every image."""
+    random, arms = np.random.default_rng(1), {"a": {}, "b": {}}
+    for seed in range(4):
+        luck = random.integers(-200, 200)
+        for arm, shift in (("a", 0), ("b", 60)):
+            hits = np.random.default_rng(2).integers(300, 700, size=30) + luck + shift
+            missed = 1000 - hits
+            arms[arm][seed] = image_scores(np.stack([hits, missed, missed, hits], -1).reshape(30, 2, 2))
+    found = compare(arms, MIOU)[0]
+    summary = summarise_arms(arms, MIOU)[1]
+    assert summary.arm == "b"
+    assert summary.mean == pytest.approx(np.mean(list(summary.values.values())))
+    width = found.interval.high - found.interval.low
+    assert width < 0.3 * (summary.interval.high - summary.interval.low)
+    assert summary.interval.low < summary.seed_interval.low
+
+
+def test_scores_of_different_images_are_not_compared(tmp_path):
+    files = {"a": {0: tmp_path / "a.npz"}, "b": {0: tmp_path / "b.npz"}}
+    arms = simulate(np.random.default_rng(0), {"a": 0}, 1, 5, 0.1, 0.1)
+    arms["a"][0].write(files["a"][0])
+    arms["a"][0].write(files["b"][0])
+    read = read_arms(files)
+    assert np.array_equal(read["b"][0].confusions, arms["a"][0].confusions)
+    simulate(np.random.default_rng(0), {"b": 0}, 1, 6, 0.1, 0.1)["b"][0].write(files["b"][0])
+    with pytest.raises(UserError, match=r"b\.npz and .*a\.npz score different images"):
+        read_arms(files)
+    files["b"][0].write_bytes(files["a"][0].read_bytes()[:-300])
+    with pytest.raises(UserError, match=r"b\.npz is not a file of scores .*: train the run again"):
+        read_arms(files)
+    files["b"][0].unlink()
+    with pytest.raises(UserError, match=r"b\.npz does not exist: train the run to its end"):
+        read_arms(files)
+
+
+def test_an_interval_is_a_pair():
+    assert Interval(1, 2) == (1, 2)
