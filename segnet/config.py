@@ -144,6 +144,22 @@ def get_value(config: Config, path: str) -> Any:
     return OmegaConf.select(config, path)
 
 
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file as plain dicts, lists and values, interpolations as they are written.
+
+    Raises:
+        UserError: the file is not there, or is no YAML.
+    """
+    import yaml
+
+    try:
+        return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not a YAML file: {' '.join(str(error).split())}") from error
+
+
 def load_config(run_dir: str | Path) -> Config:
     """Read the resolved config of a run folder.
 
@@ -154,7 +170,7 @@ def load_config(run_dir: str | Path) -> Config:
     path = Path(run_dir) / CONFIG
     if not path.is_file():
         raise UserError(f"{Path(run_dir).absolute()} is not a run folder: it has no {CONFIG}")
-    return OmegaConf.create(_with_moved_targets(OmegaConf.to_container(OmegaConf.load(path), resolve=False)))
+    return OmegaConf.create(_with_moved_targets(read_yaml(path)))
 
 
 def _with_moved_targets(values: Any) -> Any:

@@ -1,10 +1,14 @@
 """Which device to compute on, which number format it is fast in, and how many cores there are."""
 
 import os
+from typing import Literal, TypeAlias
 
 import torch
 
 from segnet.errors import UserError
+
+Precision: TypeAlias = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true", "16-true"]
+"""What ``trainer.precision`` may be."""
 
 
 def choose_device(setting: str) -> torch.device:

@@ -1,12 +1,15 @@
 """``segnet-train``: train a network, or go on with a run."""
 
+import shlex
 import sys
 import time
 from pathlib import Path
 
 from omegaconf import DictConfig
 
+from segnet.cli.arguments import given_path
 from segnet.cli.entry import run_command
+from segnet.run_folder import CONFIG
 
 
 def work(config: DictConfig) -> float:
@@ -32,16 +35,16 @@ def work(config: DictConfig) -> float:
     metrics = train(config, run_dir, resume, started, print_table)
     if config.task.monitor not in metrics:  # a further process of a distributed training
         return float("nan")
-    print(f"run folder: {run_dir}")
+    print(f"run folder: {shlex.quote(str(run_dir))}")
     return metrics[config.task.monitor]
 
 
 def main() -> None:
     """Run the command."""
     # Before Hydra makes an output folder of the wrong name.
-    for argument in sys.argv[1:]:
-        if argument.startswith("resume=") and not Path(argument.removeprefix("resume="), "config.yaml").is_file():
-            sys.exit(f"segnet-train: error: {argument} is not a run folder: it has no config.yaml")
+    resumed = given_path(sys.argv[1:], "resume")
+    if resumed is not None and not (resumed / CONFIG).is_file():
+        sys.exit(f"segnet-train: error: resume={resumed} is not a run folder: it has no {CONFIG}")
     run_command("train", work)
 
 

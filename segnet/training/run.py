@@ -18,6 +18,7 @@ from torch import nn
 from segnet.analysis import count_macs, count_parameters, warn_if_rates_beyond_crop
 from segnet.build import data_from_config, load, network_from_config, task_from_config, without_pretrained_weights
 from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_yaml
+from segnet.config_values import check_values
 from segnet.data import DataModule
 from segnet.devices import choose_precision, device_type
 from segnet.errors import UserError, find_user_error
@@ -63,6 +64,7 @@ def train(
     """
     if is_first_process() and not resume and (run_dir / CONFIG).exists():
         raise UserError(f"{run_dir} holds a run already: go on with it by resume={run_dir}, or name another run_dir")
+    check_values(config)
     started = time.monotonic() if started is None else started
     config.run_dir = str(run_dir)
     metrics: dict[str, Any] = {"status": "failed", "seed": config.seed}

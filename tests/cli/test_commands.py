@@ -1,12 +1,16 @@
 """The commands as a user calls them, in this process."""
 
 import json
+import shlex
+import signal
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import segnet
 from segnet.cli import evaluate, predict, train
 from segnet.cli.entry import sweep_folder
 from segnet.config import load_config
@@ -194,8 +198,67 @@ def test_evaluate_finds_data_that_have_moved(call, write_camvid, tmp_path):
 def test_shell_completion_and_help(call):
     code, out, _ = call(train, "--help")
     assert code == 0
-    assert "upsampler: bed_of_nails, bicubic, bilinear" in out
+    lines = out.splitlines()
+    assert len(lines) < 50
+    assert lines[0].startswith("segnet-train: ")
     assert "segnet-train -m upsampler=" in out
+    assert any(line.startswith("  upsampler      bed_of_nails bicubic [bilinear] carafe") for line in lines)
+    assert "  data           [brain] camvid shapes" in lines  # base is no choice
+    assert any(line.startswith("  seed: 0") for line in lines)
     code, out, _ = call(train, "-sc", "install=bash")
     assert code == 0
     assert "complete " in out
+
+
+def test_help_on_a_group(call):
+    code, out, _ = call(train, "--help", "scheduler")
+    assert code == 0
+    assert "scheduler=one_cycle" in out.splitlines()
+    assert_one_sentence(call(train, "-h", "schedular"), "there is no group schedular: choose one of data, ")
+
+
+@pytest.mark.parametrize("command", [train, evaluate, predict])
+def test_the_version_is_segnet_s(call, command):
+    assert call(command, "--version") == (0, f"segnet {segnet.__version__}\n", "")
+
+
+@pytest.mark.parametrize("name", ["upsampler=nearest,seed=0", "ü (1) [a], b={c}", "it's"])
+def test_any_folder_can_be_named(call, tmp_path, name):
+    folder = tmp_path / name
+    code, out, err = call(train, *TINY, f"run_dir={folder}")
+    assert code == 0, err
+    assert f"run folder: {shlex.quote(str(folder))}" in out
+    assert call(evaluate, f"run={folder}")[0] == 0
+    assert call(train, f"resume={folder}")[0] == 0
+    photos = tmp_path / "photos = a, b"
+    photos.mkdir()
+    Image.new("RGB", (5, 4)).save(photos / "a.png")
+    assert call(predict, f"run={folder}", f"input={photos}", f"output={tmp_path / 'x, y'}")[0] == 0
+    assert (tmp_path / "x, y" / "index" / "a.png").is_file()
+
+
+def test_a_sweep_goes_on_after_a_job_that_cannot_work(call, tmp_path):
+    swept = ["-m", *TINY, f"run_dir={tmp_path}", "skip=none", "downsampling=strided", "upsampler=max_unpool,nearest"]
+    code, _, err = call(train, *swept)
+    assert code == 1
+    assert "upsampler=max_unpool: MaxUnpool needs pool indices" in err
+    assert "error: 1 job of the sweep failed: " in err.splitlines()[-1]
+    assert json.loads((tmp_path / "upsampler=nearest" / "metrics.json").read_text())["status"] == "completed"
+
+
+def test_classes_beside_own_configs_are_found(call, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setenv("PYTHONPATH", "")
+    (tmp_path / "upsampler").mkdir()
+    (tmp_path / "upsampler" / "mine.yaml").write_text("_target_: my_upsamplers.Mine\n_partial_: true\n")
+    (tmp_path / "my_upsamplers.py").write_text("from segnet.layers import Nearest\nclass Mine(Nearest): ...\n")
+    code, _, err = call(train, "--config-dir", tmp_path, *TINY, "upsampler=mine", f"run_dir={tmp_path / 'run'}")
+    assert code == 0, err
+
+
+def test_output_that_nobody_reads_on_is_no_error():
+    command = [sys.executable, "-m", "segnet.cli.train", "--cfg", "job"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode in (0, 141, -signal.SIGPIPE)

@@ -1,0 +1,192 @@
+"""What stands on a command line: paths as they are, and settings that exist."""
+
+import difflib
+import importlib
+import inspect
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segnet.config import compose, config_dir, to_values
+from segnet.errors import UserError
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
+
+DATA_PATHS = ("data.root", "data.cache_dir", "data_root")
+PATHS = frozenset(["run", "run_dir", "resume", "ablation_dir", "report", "verify", "input", "output", *DATA_PATHS])
+"""Settings whose values are paths, in any command."""
+_ABSENT = object()
+
+
+def quote(text: str) -> str:
+    """Quote a text in Hydra's grammar, in which a backslash is one except before a quote."""
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", "\\'"), text) + "'"
+
+
+def quote_paths(arguments: Sequence[str]) -> list[str]:
+    """Quote the values of path settings, so that Hydra takes ``run=a, b=c (ü)`` as it is written.
+
+    What is quoted already, and ``null``, stays.
+    """
+    return [_quote_path(argument) for argument in arguments]
+
+
+def _quote_path(argument: str) -> str:
+    key, equals, value = argument.partition("=")
+    if not equals or key.lstrip("+") not in PATHS or value in ("", "null"):
+        return argument
+    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+        return argument
+    return f"{key}={quote(value)}"
+
+
+def given_path(arguments: Sequence[str], key: str) -> Path | None:
+    """Return the path that a command line gives for a setting; None where it does not."""
+    for argument in reversed(arguments):
+        name, equals, value = argument.partition("=")
+        if equals and name.lstrip("+") == key and value != "null":
+            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
+            return Path(value[1:-1] if quoted else value)
+    return None
+
+
+def config_folders(arguments: Sequence[str]) -> list[Path]:
+    """Return the folders in which choices are looked for: the shipped one, and what ``--config-dir`` names."""
+    folders = [config_dir()]
+    for place, argument in enumerate(arguments):
+        name, equals, value = argument.partition("=")
+        if name in ("--config-dir", "-cd"):
+            folders.append(Path(value if equals else "".join(arguments[place + 1 : place + 2])))
+    return folders
+
+
+def choices(group: str, folders: Iterable[Path]) -> list[str]:
+    """Return the choices of a config group, in order; ``base`` is what the others share, and no choice."""
+    names = {path.stem for folder in folders for path in (folder / group).glob("*.yaml")}
+    return sorted(names - {"base"})
+
+
+def check_overrides(config_name: str, arguments: Sequence[str]) -> None:
+    """Check that every setting and choice on a command line exists, before anything runs.
+
+    Args:
+        config_name: the root config, such as "train".
+        arguments: the command line, paths quoted.
+
+    Raises:
+        UserError: one does not; the message says what comes close.
+    """
+    folders = config_folders(arguments)
+    overrides = _parse([text for text in arguments if "=" in text and not text.startswith("-")])
+    ours = [override for override in overrides if not override.key_or_group.split(".")[0].startswith("hydra")]
+    groups = [override for override in ours if _is_group(override, folders)]
+    for override in groups:
+        _check_choice(override, folders)
+    searchpath = [f"hydra.searchpath=[{','.join(quote(f'file://{path.absolute()}') for path in folders[1:])}]"]
+    config = compose([*(searchpath if folders[1:] else []), *map(_first_choice, groups)], config_name)
+    settings = to_values(config, resolve=False)
+    for override in ours:
+        if override not in groups and not override.is_delete():
+            _check_key(settings, override)
+
+
+def _parse(texts: Sequence[str]) -> list["Override"]:
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    parser, overrides = OverridesParser.create(), []
+    for text in texts:
+        try:
+            overrides.append(parser.parse_override(text))
+        except HydraException as error:
+            key, _, value = text.partition("=")
+            raise UserError(f'{text} cannot be read: put the value in quotes, as in "{key}={quote(value)}"') from error
+    return overrides
+
+
+def _is_group(override: "Override", folders: Sequence[Path]) -> bool:
+    group = override.key_or_group
+    return "." not in group and any((folder / group).is_dir() for folder in folders)
+
+
+def _check_choice(override: "Override", folders: Sequence[Path]) -> None:
+    known = choices(override.key_or_group, folders)
+    values = list(override.sweep_iterator()) if override.is_sweep_override() else [override.value()]
+    for value in values:
+        names = value if isinstance(value, list) else [value]
+        for name in names:
+            if str(name) not in known:
+                raise UserError(
+                    f"{override.key_or_group}={name} is not known{_suggestion(str(name), known)}: choose one of "
+                    f"{', '.join(known)}"
+                )
+
+
+def _first_choice(override: "Override") -> str:
+    """Return an override without its sweep: the structure of the config is that of its first value."""
+    if not override.is_sweep_override():
+        return override.input_line
+    return f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
+
+
+def _check_key(settings: Mapping[str, Any], override: "Override") -> None:
+    key = override.key_or_group
+    if override.is_force_add():
+        return
+    exists = _find(settings, key) is not _ABSENT
+    if override.is_add() and exists:
+        raise UserError(f"{key} is there already: leave out the + before it")
+    if not override.is_add() and not exists:
+        raise UserError(f"there is no setting {key}: {_advice(settings, key)}")
+
+
+def _find(settings: Any, key: str) -> Any:
+    """Return what lies at a dotted path, or ``_ABSENT``."""
+    for part in re.findall(r"[^.\[\]]+", key):
+        if isinstance(settings, dict) and part in settings:
+            settings = settings[part]
+        elif isinstance(settings, list) and part.isdigit() and int(part) < len(settings):
+            settings = settings[int(part)]
+        else:
+            return _ABSENT
+    return settings
+
+
+def _advice(settings: Mapping[str, Any], key: str) -> str:
+    """Say what a user may have meant by a setting that does not exist."""
+    parent, _, name = key.rpartition(".")
+    siblings = _find(settings, parent) if parent else settings
+    names = list(siblings) if isinstance(siblings, dict) else []
+    close = [f"{parent}.{near}" if parent else near for near in difflib.get_close_matches(name, names, n=1, cutoff=0.7)]
+    close = close or [path for path in _paths(settings) if path.rpartition(".")[2] == name][:3]
+    if close:
+        return f"did you mean {' or '.join(close)}?"
+    target = siblings.get("_target_") if isinstance(siblings, dict) else None
+    if target is not None and name in _parameters(target):
+        return f"add it by +{key}=..., and {target.rpartition('.')[2]} takes it"
+    shown = [other for other in names if not other.startswith("_")]
+    return f"{parent or 'the config'} has {', '.join(shown)}" if shown else "--cfg job shows all settings"
+
+
+def _parameters(target: str) -> Collection[str]:
+    """Return the names that the constructor of a class takes."""
+    module, _, attribute = target.rpartition(".")
+    try:
+        return inspect.signature(getattr(importlib.import_module(module), attribute)).parameters.keys()
+    except (ImportError, AttributeError, ValueError, TypeError):
+        return ()
+
+
+def _paths(settings: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted path of each setting."""
+    for key, value in settings.items() if isinstance(settings, dict) else ():
+        path = f"{prefix}.{key}" if prefix else str(key)
+        yield path
+        yield from _paths(value, path)
+
+
+def _suggestion(name: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1)
+    return f" (did you mean {close[0]}?)" if close else ""
