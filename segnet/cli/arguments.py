@@ -79,7 +79,7 @@ def check_overrides(config_name: str, arguments: Sequence[str]) -> None:
         UserError: one does not; the message says what comes close.
     """
     folders = config_folders(arguments)
-    overrides = _parse([text for text in arguments if "=" in text and not text.startswith("-")])
+    overrides = _parse(_without_options(arguments))
     ours = [override for override in overrides if not override.key_or_group.split(".")[0].startswith("hydra")]
     groups = [override for override in ours if _is_group(override, folders)]
     for override in groups:
@@ -90,6 +90,18 @@ def check_overrides(config_name: str, arguments: Sequence[str]) -> None:
     for override in ours:
         if override not in groups and not override.is_delete():
             _check_key(settings, override)
+
+
+def _without_options(arguments: Sequence[str]) -> list[str]:
+    """Leave out Hydra's options; ``-sc install=bash`` is one, and ``key=-3`` none."""
+    if {"-sc", "--shell-completion"} & set(arguments):
+        return []
+    takes_value = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p")
+    return [
+        argument
+        for before, argument in zip(["", *arguments], arguments, strict=False)
+        if "=" in argument and not argument.startswith("-") and before not in takes_value
+    ]
 
 
 def _parse(texts: Sequence[str]) -> list["Override"]:
