@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from omegaconf import DictConfig, OmegaConf
 
 from segnet.errors import UserError, find_user_error
+from segnet.extras import install_command
 from segnet.run_folder import CONFIG
 
 Config: TypeAlias = DictConfig
@@ -110,9 +111,7 @@ def instantiate_group(group: str, config: Config | None) -> list[Any]:
         except InstantiationException as error:
             if not isinstance(error.__cause__, ModuleNotFoundError):
                 raise
-            raise UserError(
-                f'{group}={name} wants a package that is not installed: pip install "segnet[{name}]"'
-            ) from error
+            raise UserError(f"{group}={name} needs a package that is not installed: {install_command(name)}") from error
     return [part for part in parts if part is not None]
 
 

@@ -136,7 +136,7 @@ def test_a_run_goes_on_from_the_command_line(call, run_dir):
     [
         (["data.batch_size=9"], "is larger than the training split of 8 images"),
         (["upsampler=max_unpool", "downsampling=strided"], "needs pool indices"),
-        (["logger=wandb"], 'pip install "segnet[wandb]"'),
+        (["logger=wandb"], "logger=wandb needs a package that is not installed: pip install -e "),
         (["~data.classes.polygon"], "neither a class"),
         (["trainer=gpu"], "no trainer for trainer.accelerator=gpu"),
     ],

@@ -2,8 +2,8 @@
 
 import pytest
 
-pytest.importorskip("segmentation_models_pytorch", reason='wants the extra: pip install "segnet[benchmark]"')
-pytest.importorskip("timm", reason='wants the extra: pip install "segnet[timm]"')
+pytest.importorskip("segmentation_models_pytorch", reason="needs the extra benchmark: pip install -e '.[benchmark]'")
+pytest.importorskip("timm", reason="needs the extra timm: pip install -e '.[timm]'")
 
 import torch
 

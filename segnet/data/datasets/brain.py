@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from segnet.errors import UserError
+from segnet.extras import install_command
 
 BACKGROUND, CSF, GREY_MATTER, WHITE_MATTER = range(4)
 
@@ -29,7 +30,7 @@ def brain_volume() -> tuple[np.ndarray, np.ndarray]:
     try:
         from nilearn.datasets import load_mni152_gm_template, load_mni152_template, load_mni152_wm_template
     except ImportError as error:
-        raise UserError('data=brain needs nilearn, which carries the images: pip install "segnet[brain]"') from error
+        raise UserError(f"data=brain needs nilearn, which carries the images: {install_command('brain')}") from error
     intensities, grey, white = (
         np.asarray(load(resolution=1).dataobj, dtype=np.float32)
         for load in (load_mni152_template, load_mni152_gm_template, load_mni152_wm_template)

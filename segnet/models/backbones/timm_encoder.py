@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from segnet.errors import UserError
+from segnet.extras import install_command
 from segnet.models.backbones.backbone import BackboneEncoder
 
 try:
@@ -45,7 +46,7 @@ class TimmEncoder(BackboneEncoder):
         full_resolution_width: int | None = None,
     ) -> None:
         if timm is None:
-            raise UserError('encoder=timm needs a package that is not installed: pip install "segnet[timm]"')
+            raise UserError(f"encoder=timm needs a package that is not installed: {install_command('timm')}")
         if not timm.is_model(name):
             raise UserError(f"encoder.name={name} is no network of timm: choose one such as resnet18")
         options: dict[str, Any] = {} if output_stride is None else {"output_stride": output_stride}
