@@ -1,0 +1,6 @@
+"""Images and masks of one's own: find them, find out what the masks mean, and read them."""
+
+from segnet.data.datasets.folder.description import FolderDescription, describe_folder
+from segnet.data.datasets.folder.folder import Folder
+
+__all__ = ["Folder", "FolderDescription", "describe_folder"]

@@ -1,0 +1,85 @@
+"""Images and masks of one's own, in a folder."""
+
+from pathlib import Path
+
+import numpy as np
+
+from segnet.data.datasets.folder.description import IGNORE_INDEX, FolderDescription, describe_folder, split_samples
+from segnet.data.datasets.folder.layout import find_layout
+from segnet.data.datasets.folder.masks import classes_of_colours
+from segnet.data.images import read_image, read_label
+from segnet.errors import UserError
+
+UNKNOWN = 254
+"""What a value or colour that no class has becomes until it is refused; 255 is the ignore index."""
+
+
+class Folder:
+    """One split of a folder with images and masks; ``dataset.yaml`` in it says what the masks mean.
+
+    Args:
+        split: "train", "val" or "test".
+        root: the folder.
+
+    Raises:
+        UserError: the folder is in no arrangement that is known; see
+            :func:`segnet.data.datasets.folder.describe_folder`.
+    """
+
+    def __init__(self, split: str, root: str | Path) -> None:
+        self.root = Path(root)
+        description = describe_folder(self.root)
+        self.samples = split_samples(find_layout(self.root), description.splits)[split]
+        self.ids = [sample.image.as_posix() for sample in self.samples]
+        self.channels, self.masks = description.channels, description.masks
+        self.table = value_table(description)
+        self.colours = [list(entry.colours) for entry in description.classes.values()]
+        self.ignored_colours = [tuple(colour) for colour in description.ignore] if self.masks == "colour" else []
+
+    def files(self, index: int) -> tuple[Path, Path]:
+        """Return the files of the image and its mask."""
+        sample = self.samples[index]
+        return self.root / sample.image, self.root / sample.mask
+
+    def load(self, index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Read image ``(H, W, C)`` and label ``(H, W)``, both uint8.
+
+        Raises:
+            UserError: a file cannot be read, the two differ in size, or the mask holds what is no class.
+        """
+        image_path, mask_path = self.files(index)
+        image, label = read_image(image_path, self.channels), self._read_mask(mask_path)
+        if image.shape[:2] != label.shape:
+            raise UserError(
+                f"image and mask differ in size: {image_path} is {image.shape[1]}x{image.shape[0]}, "
+                f"{mask_path} is {label.shape[1]}x{label.shape[0]}"
+            )
+        return image, label
+
+    def _read_mask(self, path: Path) -> np.ndarray:
+        if self.masks == "colour":
+            pixels = read_image(path, 3)
+            label = classes_of_colours(pixels, self.colours, UNKNOWN)
+            if self.ignored_colours:
+                label[classes_of_colours(pixels, [self.ignored_colours], 1) == 0] = IGNORE_INDEX
+            unknown = tuple(pixels[label == UNKNOWN][0].tolist()) if (label == UNKNOWN).any() else None
+        else:
+            values = read_label(path)
+            label = self.table[values]
+            unknown = int(values[label == UNKNOWN][0]) if (label == UNKNOWN).any() else None
+        if unknown is not None:
+            raise UserError(
+                f"the mask {path} holds {unknown} ({(label == UNKNOWN).sum()} pixels), which no class in "
+                f"{self.root / 'dataset.yaml'} has: add it to a class, or to ignore"
+            )
+        return label
+
+
+def value_table(description: FolderDescription) -> np.ndarray:
+    """Return the label of each mask value, ``(256,)`` uint8; values that mean nothing become 254."""
+    table = np.full(256, UNKNOWN, np.uint8)
+    if description.masks == "index":
+        table[list(description.ignore)] = IGNORE_INDEX
+        for index, entry in enumerate(description.classes.values()):
+            table[list(entry.values)] = index
+    return table

@@ -1,0 +1,177 @@
+"""Which image belongs to which mask, and to which split, in a folder as people keep them."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from segnet.data.images import SUFFIXES
+from segnet.errors import UserError
+
+IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages")
+MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "annots", "gt", "SegmentationClass")
+SPLIT_FOLDERS: Mapping[str, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+MASK_ENDINGS = ("_mask", "_label", "_labels", "_seg", "_segmentation", "_gt", "_L")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image and its mask, both as paths below the root."""
+
+    image: Path
+    mask: Path
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What was found.
+
+    Attributes:
+        name: how files are arranged, for a reader.
+        splits: the samples of "train", "val" and "test", or all of them under "all" where the folders name no splits.
+    """
+
+    name: str
+    splits: Mapping[str, tuple[Sample, ...]]
+
+
+def find_layout(root: Path) -> Layout:
+    """Find the samples of a folder.
+
+    Known are, with ``images`` and ``masks`` standing for the usual names of both: ``images/`` beside ``masks/``;
+    ``train/images`` and ``train/masks``; ``images/train`` and ``masks/train``; ``train/`` beside ``trainannot/``; and
+    masks beside their images, called ``NAME_mask.png``.
+
+    Raises:
+        UserError: there is no such folder, nothing in it is known, or an image and a mask have no partner.
+    """
+    if not root.is_dir():
+        raise UserError(f"data.root={root} is not a folder")
+    for find in (_splits_inside, _splits_outside, _side_by_side, _annotated, _suffixed):
+        layout = find(root)
+        if layout is not None:
+            return layout
+    raise UserError(
+        f"data.root={root} holds no images with masks in an arrangement that is known: put images into "
+        f"{root / 'images'} and masks of the same names into {root / 'masks'}, or name a mask NAME_mask.png beside its "
+        f"image"
+    )
+
+
+def _side_by_side(root: Path) -> Layout | None:
+    pair = _image_and_mask_folder(root)
+    return pair and Layout(f"{pair[0].name}/ beside {pair[1].name}/", {"all": _pairs(root, *pair)})
+
+
+def _splits_outside(root: Path) -> Layout | None:
+    """Find ``train/images`` and ``train/masks``."""
+    found = {}
+    for split, folder in _split_folders(root):
+        pair = _image_and_mask_folder(folder)
+        if pair is not None:
+            found[split] = (folder, pair)
+    if "train" not in found:
+        return None
+    folder, pair = found["train"]
+    name = f"{folder.name}/{pair[0].name} beside {folder.name}/{pair[1].name}"
+    return Layout(name, {split: _pairs(root, *pair) for split, (_, pair) in found.items()})
+
+
+def _splits_inside(root: Path) -> Layout | None:
+    """Find ``images/train`` and ``masks/train``."""
+    pair = _image_and_mask_folder(root)
+    if pair is None:
+        return None
+    images, masks = (dict(_split_folders(folder)) for folder in pair)
+    shared = [split for split in images if split in masks]
+    if "train" not in shared:
+        return None
+    name = f"{pair[0].name}/{images['train'].name} beside {pair[1].name}/{masks['train'].name}"
+    return Layout(name, {split: _pairs(root, images[split], masks[split]) for split in shared})
+
+
+def _annotated(root: Path) -> Layout | None:
+    """Find ``train/`` beside ``trainannot/``."""
+    found = {}
+    for split, folder in _split_folders(root):
+        for ending in ("annot", "_labels", "_masks"):
+            masks = folder.with_name(folder.name + ending)
+            if masks.is_dir():
+                found[split] = (folder, masks)
+    if "train" not in found:
+        return None
+    name = " beside ".join(f"{folder.name}/" for folder in found["train"])
+    return Layout(name, {split: _pairs(root, *pair) for split, pair in found.items()})
+
+
+def _suffixed(root: Path) -> Layout | None:
+    """Find ``NAME.jpg`` with ``NAME_mask.png`` beside it, in folders of splits or none."""
+    folders = dict(_split_folders(root)) or {"all": root}
+    splits = {}
+    for split, folder in folders.items():
+        files = {path.stem: path for path in _files(folder)}
+        ending = next((end for end in MASK_ENDINGS if any(f"{stem}{end}" in files for stem in files)), None)
+        if ending is None:
+            return None
+        images = [stem for stem in files if not stem.endswith(ending)]
+        _refuse_missing([files[stem] for stem in images if f"{stem}{ending}" not in files], "mask", root)
+        splits[split] = tuple(
+            Sample(files[stem].relative_to(root), files[f"{stem}{ending}"].relative_to(root)) for stem in sorted(images)
+        )
+    return Layout(f"NAME.* beside NAME{ending}.*", splits)
+
+
+def _split_folders(root: Path) -> Iterator[tuple[str, Path]]:
+    for split, names in SPLIT_FOLDERS.items():
+        folder = _first_folder(root, names)
+        if folder is not None:
+            yield split, folder
+
+
+def _image_and_mask_folder(root: Path) -> tuple[Path, Path] | None:
+    images, masks = _first_folder(root, IMAGE_FOLDERS), _first_folder(root, MASK_FOLDERS)
+    return (images, masks) if images is not None and masks is not None else None
+
+
+def _first_folder(root: Path, names: Iterable[str]) -> Path | None:
+    by_name = {path.name.lower(): path for path in sorted(root.iterdir(), reverse=True) if path.is_dir()}
+    return next((by_name[name.lower()] for name in names if name.lower() in by_name), None)
+
+
+def _pairs(root: Path, images: Path, masks: Path) -> tuple[Sample, ...]:
+    """Join images and masks of the same relative path without its suffix; a mask's name may end in ``_mask``."""
+    by_name = {path.relative_to(masks).with_suffix(""): path for path in _files(masks)}
+    samples, without = [], []
+    for image in _files(images):
+        name = image.relative_to(images).with_suffix("")
+        candidates = [name, *(name.with_name(name.name + ending) for ending in MASK_ENDINGS)]
+        mask = next((by_name[candidate] for candidate in candidates if candidate in by_name), None)
+        if mask is None:
+            without.append(image)
+        else:
+            samples.append(Sample(image.relative_to(root), mask.relative_to(root)))
+    _refuse_missing(without, "mask", root)
+    paired = {root / sample.mask for sample in samples}
+    _refuse_missing([path for path in by_name.values() if path not in paired], "image", root)
+    if not samples:
+        raise UserError(f"{images} holds no images ({', '.join(SUFFIXES)})")
+    return tuple(samples)
+
+
+def _files(folder: Path) -> list[Path]:
+    """Return the image files below a folder, hidden ones left out, in the order of their names."""
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def _refuse_missing(paths: list[Path], partner: str, root: Path) -> None:
+    if paths:
+        listed = ", ".join(str(path.relative_to(root)) for path in paths[:3])
+        more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+        raise UserError(f"{listed}{more} in {root} have no {partner}: add it, or move them elsewhere")
