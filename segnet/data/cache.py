@@ -133,10 +133,10 @@ class CachedDataset:
 
     def _stamp(self, path: Path) -> tuple[str, int, int]:
         try:
-            found = path.stat()
+            facts = path.stat()
         except OSError as error:
             raise UserError(f"the file {path} of the split {self.split} cannot be read: {error}") from error
-        return str(path), found.st_size, found.st_mtime_ns
+        return str(path), facts.st_size, facts.st_mtime_ns
 
     def _map(self, path: Path, key: str) -> bool:
         """Map the pixels that the index ``path`` names, if they are whole and up to date."""

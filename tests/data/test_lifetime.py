@@ -49,11 +49,11 @@ def test_four_trainings_in_one_process_leave_no_module(modules, tiny_config, tmp
 
 
 class LargeShapes(Shapes):
-    """A data set with 24 MB in each of its splits."""
+    """A data set with 60 MB in each of its splits."""
 
     def __init__(self, **settings):
         super().__init__(**settings)
-        self.images_in_memory = np.ones(24 * 10**6, np.uint8)
+        self.images_in_memory = np.ones(60 * 10**6, np.uint8)
 
 
 def own_memory() -> int:
@@ -65,10 +65,10 @@ def own_memory() -> int:
 
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux says what a process has for itself")
 def test_eight_trainings_take_no_more_memory_than_one(tiny_config, tmp_path):
-    """The tolerance of 72 MB, for allocators, is what the data of one training takes; if all stayed it were 504 MB."""
+    """The tolerance of 180 MB, for allocators, is what the data of one training takes; all seven would take 1260 MB."""
     memory = []
     for number in range(8):
         target = f"data.dataset._target_={__name__}.LargeShapes"
         train(tiny_config("trainer.max_epochs=1", target), tmp_path / str(number))
         memory.append(own_memory())
-    assert memory[-1] - memory[0] < 72e6, memory
+    assert memory[-1] - memory[0] < 180e6, memory
