@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from segnet.config import Config, compose, instantiate, load_config
+from segnet.config import Config, compose, instantiate, instantiate_from_own_keys, load_config
 from segnet.errors import UserError
 from segnet.run_folder import checkpoint_file
 
@@ -35,7 +35,7 @@ def task_from_config(config: Config) -> "Task":
 
 def data_from_config(config: Config) -> "DataModule":
     """Build the data module of a composed or stored config."""
-    return instantiate(config.data.module)
+    return instantiate_from_own_keys(config.data)
 
 
 def build_network(overrides: Sequence[str] = ()) -> "nn.Module":

@@ -1,5 +1,6 @@
 """Composes and reads configurations: the only file outside the commands that knows Hydra."""
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -92,6 +93,19 @@ def instantiate(config: DictConfig, *args: Any, **kwargs: Any) -> Any:
         raise cause from error
 
 
+def instantiate_from_own_keys(config: DictConfig) -> Any:
+    """Build what a config node names from those of its keys that are its arguments; the others are for other readers.
+
+    Raises:
+        UserError: see :func:`instantiate`.
+    """
+    from hydra.utils import get_object
+
+    values = to_values(config)
+    arguments = inspect.signature(get_object(values["_target_"])).parameters
+    return instantiate(from_values({key: values[key] for key in ("_target_", *arguments) if key in values}))
+
+
 def instantiate_group(group: str, config: Config | None) -> list[Any]:
     """Build the entries of a config group of which several may be chosen, such as callbacks or loggers.
 
@@ -169,7 +183,14 @@ def load_config(run_dir: str | Path) -> Config:
     path = Path(run_dir) / CONFIG
     if not path.is_file():
         raise UserError(f"{Path(run_dir).absolute()} is not a run folder: it has no {CONFIG}")
-    return OmegaConf.create(_with_moved_targets(read_yaml(path)))
+    values = _with_moved_targets(read_yaml(path))
+    return OmegaConf.create(_with_module_in_data(values))
+
+
+def _with_module_in_data(values: dict[str, Any]) -> dict[str, Any]:
+    """Put the keys of ``data.module``, which older versions wrote, into ``data`` itself."""
+    data = values.get("data", {})
+    return {**values, "data": data | data["module"]} if "module" in data else values
 
 
 def _with_moved_targets(values: Any) -> Any:

@@ -24,6 +24,8 @@ WORDS: dict[Any, str] = {
     Path: "a path",
     type(None): "null",
 }
+NODES_WITH_FURTHER_KEYS = ("data",)
+"""Nodes whose further keys are facts for other parts of a config, such as ``data.mean``."""
 OWN_TYPES: dict[str, Any] = {"trainer.precision": Precision}
 """Types of settings that mean more than the class behind them takes."""
 
@@ -73,7 +75,7 @@ def _check_node(path: str, node: Mapping[str, Any], written: Any) -> None:
             continue
         setting = _as_set(f"{path}.{key}", written)
         if key not in parameters:
-            if takes_all:
+            if takes_all or path in NODES_WITH_FURTHER_KEYS:
                 continue
             close = difflib.get_close_matches(key, list(parameters), n=1)
             hint = f"did you mean {path}.{close[0]}?" if close else f"it takes {', '.join(parameters)}"

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import segnet
+from segnet.build import data_from_config
 from segnet.config import compose, config_dir, instantiate, load_config
 from segnet.errors import UserError
 
@@ -32,7 +33,7 @@ def test_every_yaml_is_composed_and_built(group, choice, tmp_path):
         assert isinstance(instantiate(config.model), torch.nn.Module)
         return
     if group == "data":
-        assert instantiate(config.data.module).classes == list(config.data.classes)
+        assert data_from_config(config).classes == list(config.data.classes)
         return
     if (group, choice) in OPTIONAL:
         assert len(config.logger) == 1
@@ -93,3 +94,20 @@ def test_the_shipped_configs_lie_beside_the_package_in_a_checkout():
     assert config_dir() == Path(segnet.__file__).parent.parent / "configs"
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         segnet.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("overrides", "epochs"),
+    [
+        ([], 12),
+        (["data=camvid"], 50),
+        (["data=shapes"], 50),
+        (["experiment=camvid_cpu"], 40),
+        (["experiment=camvid_gpu"], 300),
+        (["experiment=shapes_superres"], 20),
+        (["data=camvid", "epochs=3"], 3),
+        (["epochs=3", "trainer.max_epochs=4"], 4),
+    ],
+)
+def test_a_training_is_as_long_as_its_recipe_says(overrides, epochs):
+    assert compose(overrides).trainer.max_epochs == epochs

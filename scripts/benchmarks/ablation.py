@@ -53,7 +53,7 @@ def run_case(launcher: Sequence[str], seeds: int, folder: Path, device: str) -> 
 def train_one_by_one(device: str, folder: Path) -> float:
     """Train the two arms with one seed by a command each, and return the seconds of both."""
     plan = OmegaConf.load(ROOT / "configs" / "ablation" / "quick.yaml")
-    shared = [*plan.fixed, f"data.epochs={plan.epochs}", f"trainer={'gpu' if device == 'cuda' else 'cpu'}"]
+    shared = [*plan.fixed, f"epochs={plan.epochs}", f"trainer={'gpu' if device == 'cuda' else 'cpu'}"]
     started = time.perf_counter()
     for arm in ("bilinear", "nearest"):
         call = [sys.executable, "-m", "segnet.cli.train", *shared, f"upsampler={arm}", f"run_dir={folder / arm}"]

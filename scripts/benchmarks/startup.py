@@ -26,7 +26,7 @@ sys.argv = ["segnet"] + sys.argv[3:]
 atexit.register(lambda: open(target, "w").write(json.dumps([name for name in {heavy!r} if name in sys.modules])))
 runpy.run_module(f"segnet.cli.{{command}}", run_name="__main__")
 """
-TINY = ["data=shapes", "encoder.widths=[4,8]", "encoder.depths=[1,1]", "data.epochs=1", "data.batch_size=8"]
+TINY = ["data=shapes", "encoder.widths=[4,8]", "encoder.depths=[1,1]", "epochs=1", "data.batch_size=8"]
 
 ABOUT = """\
 Wall time of a whole process, from its start to its end, with what it had imported by then; the files were in the

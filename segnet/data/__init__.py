@@ -5,6 +5,20 @@ from segnet.data.datasets.acquisition import Acquisition
 from segnet.data.datasets.brain import Brain
 from segnet.data.datasets.camvid import CamVid
 from segnet.data.datasets.shapes import Shapes
+from segnet.data.images import read_image, read_label
 from segnet.data.module import DataModule
+from segnet.data.samples import FileDataset, Sample, SegmentationDataset
 
-__all__ = ["Acquisition", "Augmentation", "Brain", "CamVid", "DataModule", "Shapes"]
+__all__ = [
+    "Acquisition",
+    "Augmentation",
+    "Brain",
+    "CamVid",
+    "DataModule",
+    "FileDataset",
+    "Sample",
+    "SegmentationDataset",
+    "Shapes",
+    "read_image",
+    "read_label",
+]

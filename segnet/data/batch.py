@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from segnet.data.augmentation.augmentation import Augmentation, Draw, cut, smoothing_radius
-from segnet.data.augmentation.transform import Maps
+from segnet.data.augmentation.transform import AffineTransforms
 from segnet.data.samples import Sample, SegmentationDataset, planes
 from segnet.errors import UserError
 from segnet.randomness import numpy_stream
@@ -32,7 +32,7 @@ class TrainingBatch:
         image: ``(N, C, H, W)`` uint8, the parts of the images that are read, padded to one size.
         label: ``(N, H, W)`` uint8.
         index: ``(N,)`` int64, place of the samples in their split.
-        maps: see :class:`segnet.data.augmentation.transform.Maps`.
+        transforms: see :class:`segnet.data.augmentation.transform.AffineTransforms`.
         colours: ``(N, 4)`` float32, see :class:`segnet.data.augmentation.augmentation.Draw`.
         parts: height and width of each sample before padding.
         radii: of the smoothing of each sample, see :func:`segnet.data.augmentation.transform.transform_batch`.
@@ -43,7 +43,7 @@ class TrainingBatch:
     image: Tensor
     label: Tensor
     index: Tensor
-    maps: Maps
+    transforms: AffineTransforms
     colours: Tensor
     parts: list[tuple[int, int]]
     radii: list[int]
@@ -68,7 +68,7 @@ class TrainingBatch:
             image=change(self.image),
             label=change(self.label),
             index=change(self.index),
-            maps=Maps(*map(change, self.maps)),
+            transforms=AffineTransforms(*[change(values) for values in self.transforms]),
             colours=change(self.colours),
         )
 
@@ -90,7 +90,7 @@ class TrainingBatch:
         return self.augmentation.transform(
             self.image[chosen, :, : part[0], : part[1]],
             self.label[chosen, : part[0], : part[1]],
-            Maps(*(values[chosen] for values in self.maps)),
+            AffineTransforms(*(values[chosen] for values in self.transforms)),
             self.colours[chosen],
             self.size,
             radius,
@@ -154,7 +154,9 @@ class Collate:
             image=torch.from_numpy(_stack([sample.image for sample in samples], canvas)),
             label=torch.from_numpy(_stack([sample.label for sample in samples], canvas)),
             index=torch.tensor([sample.index for sample in samples]),
-            maps=Maps(*(join([getattr(draw, name) for draw in draws]) for name in Maps._fields)),
+            transforms=AffineTransforms(
+                *(join([getattr(draw, name) for draw in draws]) for name in AffineTransforms._fields)
+            ),
             colours=join([draw.colour for draw in draws]),
             parts=parts,
             radii=[smoothing_radius(draw) for draw in draws],

@@ -1,55 +1,39 @@
-"""Decoded once: the pixels of a split in one memory-mapped file."""
+"""Decoded once: the pixels of a split in a memory-mapped file."""
 
 import contextlib
-import fcntl
 import hashlib
 import inspect
 import io
-import json
 import logging
-import mmap
 import os
 import pickle
 import shutil
-import tempfile
 import threading
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+import filelock
 import numpy as np
 import PIL
 
 from segnet.data import images
+from segnet.data.pixel_file import DamagedError, PixelFile, open_pixels, write_pixels
 from segnet.data.samples import FileDataset, SegmentationDataset
+from segnet.devices import available_cores
 from segnet.errors import UserError
 from segnet.randomness import numpy_stream
 
 log = logging.getLogger(__name__)
 
-MAGIC = b"segnet01"  # of the layout below; count up when it changes
+LAYOUT = b"segnet02"  # of the files below; count up when it changes
 FOLDER = ".segnet-cache"
 SWITCH = "data.cache_budget_gib=0 switches the cache off"
 
 
-class Entry(NamedTuple):
-    """Where a sample lies in the file: image ``(C, H, W)``, then label ``(H, W)``, both uint8."""
-
-    offset: int
-    image: list[int]
-    label: list[int]
-    checksum: int
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of image and label."""
-        return int(np.prod(self.image) + np.prod(self.label))
-
-
 class CachedDataset:
-    """A split whose samples are decoded when the first one is asked for, and read from one file after that.
+    """A split whose samples are decoded when the first one is asked for, and read from a file after that.
 
     The file is used as long as nothing changes that it was made from: name, size and time of each source file (to
     the nanosecond), the data set's attributes, the code of its class and of :mod:`segnet.data.images`, and Pillow.
@@ -57,8 +41,8 @@ class CachedDataset:
     A damaged file is made anew, and a damaged sample in it is decoded from its files. Where no file can be written or
     it would be too large, samples are decoded each time, with a line in the log.
 
-    The file holds the pixels of one sample after another, an index in JSON, its BLAKE2b digest (32 bytes), its length
-    (8 bytes, little-endian) and :data:`MAGIC`.
+    The pixels lie in a ``.npy`` file, which numpy opens without segnet too; a ``.json`` file beside it says where each
+    sample lies and what it was made from (:mod:`segnet.data.pixel_file`), and a ``.lock`` file is there for the lock.
 
     Args:
         dataset: the split.
@@ -76,8 +60,7 @@ class CachedDataset:
     def _start(self) -> None:
         self._opened = False
         self._lock = threading.Lock()
-        self._place = Path()
-        self._bytes, self._entries, self._sound = np.zeros(0, np.uint8), [], set()
+        self._pixels: PixelFile | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the mapping out: a process maps the file itself."""
@@ -91,17 +74,14 @@ class CachedDataset:
     def load(self, index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return image ``(H, W, C)`` and label ``(H, W)`` uint8, read-only; the image's planes lie one by one."""
         self.open()
-        if not self._entries:
+        if self._pixels is None:
             return self.dataset.load(index, random)
-        entry = self._entries[index]
-        pixels = self._bytes[entry.offset : entry.offset + entry.nbytes]
-        if index not in self._sound:
-            if zlib.crc32(pixels) != entry.checksum:
-                log.warning("data cache: %s is damaged at %s: delete it", self._place, self.ids[index])
-                return self.dataset.load(index, random)
-            self._sound.add(index)
-        planes = int(np.prod(entry.image))
-        return pixels[:planes].reshape(entry.image).transpose(1, 2, 0), pixels[planes:].reshape(entry.label)
+        try:
+            image, label = self._pixels.read(index)
+        except DamagedError:
+            log.warning("data cache: %s is damaged at %s: delete it", self._path, self.ids[index])
+            return self.dataset.load(index, random)
+        return image.transpose(1, 2, 0), label
 
     def open(self) -> None:
         """Map the file, after making it where there is none that is up to date."""
@@ -115,14 +95,14 @@ class CachedDataset:
                 return
             for folder in self._folders():
                 if self._map(folder / self._name(), key):
-                    log.debug("data cache: reading %s from %s; %s", self.split, self._place, SWITCH)
+                    log.debug("data cache: reading %s from %s; %s", self.split, self._path, SWITCH)
                     return
             self._make(key)
 
     def _name(self) -> str:
         """One file for each folder of sources and split: another way of decoding replaces it, and nothing piles up."""
         source = hashlib.blake2b(str(self._source_folder()).encode(), digest_size=6).hexdigest()
-        return f"{type(self.dataset).__qualname__}-{self.split}-{source}.cache"
+        return f"{type(self.dataset).__qualname__}-{self.split}-{source}.json"
 
     def _source_folder(self) -> Path:
         return Path(os.path.commonpath([path.absolute().parent for path in self._files()]))
@@ -147,33 +127,25 @@ class CachedDataset:
             return None
         stamps = [self._stamp(path) for path in self._files()]
         digest = hashlib.blake2b(digest_size=32)
-        for part in (MAGIC, PIL.__version__.encode(), repr(stamps).encode(), state, *code):
+        for part in (LAYOUT, PIL.__version__.encode(), repr(stamps).encode(), state, *code):
             digest.update(hashlib.blake2b(part).digest())
         return digest.hexdigest()
 
     def _stamp(self, path: Path) -> tuple[str, int, int]:
         try:
-            found = path.stat()
+            facts = path.stat()
         except OSError as error:
             raise UserError(f"the file {path} of the split {self.split} cannot be read: {error}") from error
-        return str(path), found.st_size, found.st_mtime_ns
+        return str(path), facts.st_size, facts.st_mtime_ns
 
     def _map(self, path: Path, key: str) -> bool:
-        """Map the file if it is whole and up to date."""
+        """Map the pixels that the index ``path`` names, if they are whole and up to date."""
         try:
-            with path.open("rb") as file:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError):  # not there, not readable, or empty
-            return False
-        found = _read_index(mapped)
-        if found is None:
+            self._pixels = open_pixels(path, key)
+        except DamagedError:
             log.warning("data cache: %s is damaged, and made anew", path)
-            return False
-        if found["key"] != key:
-            return False
-        self._place, self._bytes = path, np.frombuffer(mapped, np.uint8)
-        self._entries = [Entry(*values) for values in found["samples"]]
-        return True
+        self._path = path
+        return self._pixels is not None
 
     def _make(self, key: str) -> None:
         image, label = self._decode(0)
@@ -199,43 +171,30 @@ class CachedDataset:
         )
 
     def _write(self, folder: Path, key: str, expected: int) -> None:
-        """Write the file beside its place and rename it, unless another process did so meanwhile."""
+        """Write the files, unless another process did so meanwhile."""
         path = folder / self._name()
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder):
+        with _locked(path.with_suffix(".lock")) as alone:
             if self._map(path, key):
                 return
+            if alone:
+                _clear(path)
             if shutil.disk_usage(folder).free < expected:
                 raise OSError("the disk is full")
-            with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{path.name}.", delete=False) as beside:
-                try:
-                    self._write_samples(beside, key)
-                    beside.flush()
-                    # As readable as what it was made from; a temporary file is its owner's alone.
-                    os.fchmod(beside.fileno(), next(self._files()).stat().st_mode & 0o666 | 0o200)
-                    os.replace(beside.name, path)
-                except BaseException:
-                    os.unlink(beside.name)
-                    raise
+            # As readable as what it was made from.
+            mode = next(self._files()).stat().st_mode & 0o666 | 0o200
+            size = write_pixels(path, key, self._samples(), self.budget, mode)
             if not self._map(path, key):
                 raise OSError("what was written cannot be read again")
         log.info(
             "data cache: decoded the %d samples of %s once, into %s (%.0f MB); %s",
-            *(len(self.ids), self.split, path, len(self._bytes) / 1e6, SWITCH),
+            *(len(self.ids), self.split, path, size / 1e6, SWITCH),
         )
 
-    def _write_samples(self, file: Any, key: str) -> None:
-        entries: list[Entry] = []
-        with ThreadPoolExecutor(min(8, len(os.sched_getaffinity(0)))) as pool:
+    def _samples(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        with ThreadPoolExecutor(min(8, available_cores())) as pool:
             for start in range(0, len(self.ids), 16):  # not all at once, or they would be held in memory
-                for image, label in pool.map(self._decode, range(start, min(start + 16, len(self.ids)))):
-                    pixels = image.tobytes() + label.tobytes()
-                    entries.append(Entry(file.tell(), list(image.shape), list(label.shape), zlib.crc32(pixels)))
-                    file.write(pixels)
-                if file.tell() > self.budget:
-                    raise OSError("more than data.cache_budget_gib")
-        index = json.dumps({"key": key, "samples": entries}).encode()
-        file.write(index + hashlib.blake2b(index, digest_size=32).digest() + len(index).to_bytes(8, "little") + MAGIC)
+                yield from pool.map(self._decode, range(start, min(start + 16, len(self.ids))))
 
     def _decode(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """Return image ``(C, H, W)`` and label ``(H, W)``."""
@@ -273,28 +232,29 @@ def _dump(values: object) -> bytes:
     return stream.getvalue()
 
 
-def _read_index(mapped: Sequence[int]) -> dict[str, Any] | None:
-    """Read the index at the end of a file; None if the file is not whole."""
-    tail = 32 + 8 + len(MAGIC)
-    if len(mapped) < tail or mapped[-len(MAGIC) :] != MAGIC:
-        return None
-    length = int.from_bytes(mapped[-16:-8], "little")
-    index = mapped[max(0, len(mapped) - tail - length) : len(mapped) - tail]
-    if hashlib.blake2b(index, digest_size=32).digest() != mapped[-tail:-16]:
-        return None
-    found = json.loads(index)
-    pixels = sum(Entry(*values).nbytes for values in found["samples"])
-    return found if pixels + length + tail == len(mapped) else None
+def _clear(path: Path) -> None:
+    """Delete what was written for an older key, and what a process that was killed left half written.
+
+    A process that still reads such an array keeps it: the system deletes a mapped file when it is closed, or (Windows)
+    refuses to.
+    """
+    for pattern in (f"{path.stem}-*.npy", f".{path.stem}*"):
+        for file in path.parent.glob(pattern):
+            with contextlib.suppress(OSError):
+                file.unlink()
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder; the system lets go of it when the process ends, however it ends."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def _locked(path: Path) -> Iterator[bool]:
+    """Hold a lock, which ends with the process, however that ends; say whether there is one on this file system.
+
+    Users who share the folder share the lock.
+    """
+    lock = filelock.FileLock(path, mode=0o666)
+    # On a file system without locks each process writes files of its own, and the last rename wins.
+    with contextlib.suppress(NotImplementedError):
+        lock.acquire()
     try:
-        # On a file system without locks each process writes a file of its own, and the last rename wins.
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield lock.is_locked
     finally:
-        os.close(descriptor)
+        lock.release()

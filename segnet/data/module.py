@@ -1,7 +1,5 @@
 """One place for all that a training takes from a data set."""
 
-import functools
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from segnet.data.cache import CachedDataset, decode_once
 from segnet.data.integrity import count_pixels
 from segnet.data.samples import EvaluationSamples, Sample, SegmentationDataset
 from segnet.data.sampling import EvaluationOrder, TrainingOrder
+from segnet.devices import available_cores
 from segnet.errors import UserError
 
 SPLITS = ("train", "val", "test")
@@ -63,22 +62,27 @@ class DataModule:
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.cache_budget, self.cache_dir = int(cache_budget_gib * 2**30), cache_dir
         self.num_workers = _spare_cores() if num_workers is None else num_workers
+        # Kept here and not by functools.cache, which would keep each module and its decoded images for ever.
+        self._splits: dict[str, SegmentationDataset] = {}
+        self._pixel_counts: dict[str, Tensor] = {}
 
-    @functools.cache  # noqa: B019 - lives as long as the module, of which a run has one
     def split(self, name: str) -> SegmentationDataset:
-        """Return the split "train", "val" or "test".
+        """Return the split "train", "val" or "test", the same object at each call.
 
         Raises:
             UserError: there is no such split, or the data set says what is missing.
         """
         if name not in SPLITS:
             raise UserError(f"there is no split {name!r}: choose one of {', '.join(SPLITS)}")
-        return decode_once(self._dataset(split=name), name, self.cache_budget, self.cache_dir)
+        if name not in self._splits:
+            self._splits[name] = decode_once(self._dataset(split=name), name, self.cache_budget, self.cache_dir)
+        return self._splits[name]
 
-    @functools.cache  # noqa: B019
     def pixel_counts(self, split: str) -> Tensor:
         """Check all samples of a split and return the pixels of each class, ``(images, K)`` int64."""
-        return count_pixels(self.split(split), self.classes, self.ignore_index)
+        if split not in self._pixel_counts:
+            self._pixel_counts[split] = count_pixels(self.split(split), self.classes, self.ignore_index)
+        return self._pixel_counts[split]
 
     def check(self, world_size: int = 1) -> None:
         """Check the labels of all splits, and the batch size.
@@ -158,4 +162,4 @@ class DataModule:
 
 def _spare_cores() -> int:
     """Count the cores that a training can spare, 8 at most; of two it needs both."""
-    return min(8, max(0, len(os.sched_getaffinity(0)) - 2))
+    return min(8, max(0, available_cores() - 2))

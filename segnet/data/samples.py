@@ -56,6 +56,17 @@ class Sample(TypedDict):
     index: int
 
 
+def evaluation_stream(sample_id: str) -> np.random.Generator:
+    """Return the stream with which a sample of validation or test is loaded, the same in every run and command.
+
+    It is keyed by the sample and not by the run, so that every network and baseline is scored on the same pixels.
+
+    Args:
+        sample_id: the sample's name, of :attr:`SegmentationDataset.ids`.
+    """
+    return numpy_stream("evaluation", sample_id)
+
+
 def planes(image: np.ndarray) -> np.ndarray:
     """See an image ``(H, W, C)`` as ``(C, H, W)``."""
     return image.transpose(2, 0, 1)
@@ -84,7 +95,6 @@ class EvaluationSamples(torch.utils.data.Dataset):
         return len(self.dataset.ids)
 
     def __getitem__(self, index: int) -> Sample:
-        # The stream is keyed by the sample and not by the run, so that every run is scored on the same pixels.
-        image, label = self.dataset.load(index, numpy_stream("evaluation", self.dataset.ids[index]))
+        image, label = self.dataset.load(index, evaluation_stream(self.dataset.ids[index]))
         pixels = torch.from_numpy(np.array(planes(image), order="C"))
         return {"image": shrink(pixels, self.scale), "label": torch.from_numpy(np.array(label)), "index": index}

@@ -25,7 +25,7 @@ def score_run(
     """
     config = load_config(run_dir)
     if data_root is not None:
-        config.data.module.dataset.root = data_root
+        config.data.dataset.root = data_root
     task, data = task_from_config(config), data_from_config(config)
     task.check_split(data, split)
     network = load(run_dir, checkpoint).to(choose_device(device))

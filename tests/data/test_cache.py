@@ -2,9 +2,9 @@ import logging
 import multiprocessing
 import os
 import pickle
-import time
 from pathlib import Path
 
+import filelock
 import numpy as np
 import pytest
 import torch
@@ -62,9 +62,15 @@ def decoded_by(root: Path, **settings) -> int:
     return Photos.decoded - before
 
 
-def the_file(root: Path) -> Path:
-    (path,) = (root / FOLDER).iterdir()
-    return path
+def the_files(root: Path) -> tuple[Path, Path]:
+    """The index and the array, of which there is never a second one."""
+    (index,), (array,) = ((root / FOLDER).glob(pattern) for pattern in ("*.json", "*.npy"))
+    return index, array
+
+
+def written(root: Path) -> list[str]:
+    """What is in the folder besides the file for the lock."""
+    return [path.name for path in (root / FOLDER).iterdir() if path.suffix != ".lock"]
 
 
 def test_a_split_is_decoded_once_for_all_epochs_and_runs(root, caplog):
@@ -73,7 +79,8 @@ def test_a_split_is_decoded_once_for_all_epochs_and_runs(root, caplog):
     assert "decoded the 3 samples of train once, into" in caplog.text
     assert "(0 MB); data.cache_budget_gib=0 switches the cache off" in caplog.text
     assert decoded_by(root) == 0
-    assert the_file(root).stat().st_mode & 0o777 == (root / "train/0.png").stat().st_mode & 0o777
+    for path in the_files(root):
+        assert path.stat().st_mode & 0o777 == (root / "train/0.png").stat().st_mode & 0o777
 
 
 def rewrite_with_the_same_size_and_second(root: Path) -> None:
@@ -106,7 +113,8 @@ def test_a_change_of_the_files_makes_it_anew(root, change):
         found = cached.load(index, RANDOM)
         assert np.array_equal(found[0], read_image(image, 3))
         assert np.array_equal(found[1], read_label(label))
-    the_file(root)  # the old one is replaced
+    the_files(root)  # the old ones are replaced
+    assert len(written(root)) == 2
 
 
 def test_a_label_that_changes_makes_it_anew(root):
@@ -125,32 +133,100 @@ def test_another_way_of_decoding_makes_it_anew(root):
     assert Photos.decoded - before == 4
 
 
-@pytest.mark.parametrize("damage", ["cut", "garbage", "empty", "index"])
-def test_a_damaged_file_is_made_anew(root, damage, caplog):
-    opened(root)
-    path = the_file(root)
-    content = path.read_bytes()
-    index = content.rindex(b"samples")
-    changed = {
+def damaged(content: bytes, kind: str) -> bytes:
+    return {
         "cut": content[:-20],
         "garbage": b"no cache" * 9,
         "empty": b"",
-        "index": content[:index] + b"simples" + content[index + 7 :],
-    }
-    path.unlink()
-    path.write_bytes(changed[damage])
+        "other numbers": content.replace(b"9, 7", b"7, 9"),
+        "other type": content.replace(b"|u1", b"|i1"),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["cut", "garbage", "empty", "other numbers"])
+def test_a_damaged_index_is_made_anew(root, kind, caplog):
+    opened(root)
+    index, array = the_files(root)
+    before = index.read_bytes(), array.read_bytes()
+    assert damaged(before[0], kind) != before[0]
+    index.write_bytes(damaged(before[0], kind))
     assert decoded_by(root) == 4
-    assert ("is damaged, and made anew" in caplog.text) == (damage != "empty")
-    assert path.read_bytes() == content
+    assert "is damaged, and made anew" in caplog.text
+    assert (index.read_bytes(), array.read_bytes()) == before
+
+
+@pytest.mark.parametrize("kind", ["cut", "garbage", "empty", "other type", "gone"])
+def test_a_damaged_array_is_made_anew(root, kind, caplog):
+    opened(root)
+    index, array = the_files(root)
+    before = index.read_bytes(), array.read_bytes()
+    array.unlink()
+    if kind != "gone":
+        array.write_bytes(damaged(before[1], kind))
+    assert decoded_by(root) == 4
+    assert "is damaged, and made anew" in caplog.text
+    assert (index.read_bytes(), array.read_bytes()) == before
 
 
 def test_a_damaged_sample_is_decoded_from_its_files(root, caplog):
     opened(root)
-    content = bytearray(the_file(root).read_bytes())
-    content[3] ^= 255
-    the_file(root).write_bytes(content)
+    _, array = the_files(root)
+    content = bytearray(array.read_bytes())
+    content[128 + 3] ^= 255  # behind the header
+    array.write_bytes(content)
     assert decoded_by(root) == 1
     assert "is damaged at 0.png: delete it" in caplog.text
+
+
+def test_no_flipped_bit_gives_a_wrong_sample(root):
+    """A bit of each byte of the array's header, and of many bytes of the index and the pixels."""
+    opened(root)
+    random = np.random.default_rng(0)
+    for path in the_files(root):
+        content = path.read_bytes()
+        header = range(128 if path.suffix == ".npy" else 0)
+        for place in (*header, *random.integers(len(header), len(content), 60)):
+            changed = bytearray(content)
+            changed[place] ^= 1 << int(random.integers(8))
+            path.write_bytes(changed)
+            check(opened(root), root)
+
+
+def test_half_written_files_of_a_process_that_was_killed_are_cleared_away(root, monkeypatch):
+    import segnet.data.pixel_file as pixel_file
+
+    def killed(*paths):
+        raise SystemExit
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pixel_file.os, "replace", killed)
+        patched.setattr(pixel_file.os, "unlink", lambda path: None)
+        with pytest.raises(SystemExit):
+            opened(root)
+    assert len(written(root)) == 1
+    assert decoded_by(root) == 4
+    assert len(written(root)) == 2
+    the_files(root)
+
+
+def test_a_reader_keeps_the_array_that_is_replaced(root):
+    reader = opened(root)
+    before = [reader.load(index, RANDOM) for index in range(3)]
+    path = root / "trainannot" / "0.png"
+    Image.fromarray(np.full((6, 8), 5, np.uint8)).save(path)
+    assert decoded_by(root) == 4
+    for index, sample in enumerate(before):
+        assert all(np.array_equal(*pair) for pair in zip(reader.load(index, RANDOM), sample, strict=True))
+
+
+def test_where_the_file_system_has_no_locks_files_are_written_all_the_same(root, monkeypatch):
+    def acquire(lock):
+        raise NotImplementedError
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    assert decoded_by(root) == 4
+    assert decoded_by(root) == 0
+    the_files(root)
 
 
 @pytest.mark.parametrize("blocked", ["file", "permission"])
@@ -168,7 +244,7 @@ def test_a_read_only_data_folder_leaves_the_users_cache_folder(root, blocked, tm
         monkeypatch.setattr(Path, "mkdir", mkdir)
     assert decoded_by(root) == 4
     assert decoded_by(root) == 0
-    assert [path.name[:12] for path in (tmp_path / "xdg" / "segnet").iterdir()] == ["Photos-train"]
+    assert {path.name[:12] for path in (tmp_path / "xdg" / "segnet").iterdir()} == {"Photos-train"}
 
 
 def test_a_place_of_ones_own(root, tmp_path):
@@ -191,14 +267,14 @@ def test_what_is_larger_than_the_budget_is_decoded_each_time(root, caplog):
     assert not (root / FOLDER).exists()
     # Three of the first one's size would fit, and the second one is larger: found out while writing, to two places.
     assert decoded_by(root, budget=600) == 1 + 3 + 3 + 3
-    assert list((root / FOLDER).iterdir()) == []
+    assert written(root) == []
 
 
 def test_a_broken_image_is_named_and_leaves_nothing(root):
     (root / "train" / "2.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"cannot read the image .*train/2.png"):
         opened(root)
-    assert list((root / FOLDER).iterdir()) == []
+    assert written(root) == []
 
 
 def test_what_is_not_in_bytes_is_refused(root, monkeypatch):
@@ -223,20 +299,18 @@ def test_it_travels_to_other_processes(root):
 
 
 def open_together(root: Path, barrier, results) -> None:
-    cached = CachedDataset(Photos("train", root), "train", BUDGET)
-    barrier.wait(30)
-    check(cached, root)
+    acquire = filelock.FileLock.acquire
+
+    def acquire_together(lock):
+        barrier.wait(60)  # all have found that there is no file, and none has the lock
+        return acquire(lock)
+
+    filelock.FileLock.acquire = acquire_together
+    check(CachedDataset(Photos("train", root), "train", BUDGET), root)
     results.put(Photos.decoded)
 
 
-def test_of_several_processes_at_once_one_decodes(root, monkeypatch):
-    load = Photos.load
-
-    def slow(self, index, random):
-        time.sleep(0.01)  # so that the others come while the first one is at it
-        return load(self, index, random)
-
-    monkeypatch.setattr(Photos, "load", slow)
+def test_of_several_processes_at_once_one_decodes(root):
     context = multiprocessing.get_context("fork")
     barrier, results = context.Barrier(3), context.Queue()
     workers = [context.Process(target=open_together, args=(root, barrier, results)) for _ in range(3)]
@@ -245,10 +319,8 @@ def test_of_several_processes_at_once_one_decodes(root, monkeypatch):
     counts = sorted(results.get(timeout=60) for _ in workers)
     for worker in workers:
         worker.join()
-    # Each may decode the first sample, to know how much it will be.
-    assert counts[-1] == 4
-    assert counts[0] <= counts[1] <= 1
-    the_file(root)
+    assert counts == [1, 1, 4]  # each decodes the first sample, to know how much it will be
+    the_files(root)
 
 
 def test_the_module_reads_the_same_batches_with_and_without(root):

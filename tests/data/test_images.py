@@ -32,6 +32,16 @@ def as_shown(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return turned[orientation](pixels)
 
 
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_come_with_the_channels_asked_for(mode, channels, tmp_path):
+    Image.new(mode, (5, 4), 70 if mode == "L" else (70, 70, 70)).save(tmp_path / "a.png")
+    image = read_image(tmp_path / "a.png", channels)
+    assert image.shape == (4, 5, channels)
+    assert image.dtype == np.uint8
+    assert (image == 70).all()
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize(("suffix", "options"), [("png", {}), ("tif", {}), ("tif", {"compression": "tiff_lzw"})])
 def test_images_and_labels_are_turned_as_a_viewer_turns_them(tmp_path, orientation, suffix, options):

@@ -4,16 +4,12 @@ import torch
 from torchvision.transforms.v2.functional import resize
 
 from segnet.build import data_from_config
-from segnet.config import compose
+from segnet.config import compose, from_values, load_config, to_values, to_yaml
 from segnet.data import Augmentation, DataModule
 from segnet.data.augmentation.augmentation import cut
 from segnet.data.batch import Collate, TrainingSample
-from segnet.data.images import read_image
 from segnet.data.samples import shrink
 from segnet.errors import UserError
-from segnet.inference.folder import find_images
-from segnet.metrics import scores
-from segnet.tasks.segmentation.colour_lookup import ColourLookup
 
 SMALL = ["data=shapes", "data.size=[16,24]", "data.images={train:10,val:3,test:5}", "data.batch_size=4"]
 AUGMENTED = ["data.augmentation.crop=[12,12]", "data.augmentation.scale=[0.5,2]", "data.augmentation.brightness=0.4"]
@@ -63,7 +59,7 @@ def test_processes_share_the_batches_of_a_single_one():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_batch_done_at_once_is_the_batch_done_one_by_one(channels):
-    """A GPU takes the one way and the CPU the other; here both on the CPU."""
+    """A GPU takes the first way and the CPU the second; here both on the CPU."""
     augment = Augmentation(
         9, [0.2] * channels, (20, 30), (0.3, 2.0), 0.5, 25, brightness=0.4, contrast=0.4, saturation=0.4, hue=0.2
     )
@@ -76,10 +72,10 @@ def test_a_batch_done_at_once_is_the_batch_done_one_by_one(channels):
             for n, (image, draw) in enumerate(zip(images, draws, strict=True))
         ]
     )
-    one_by_one = batch.augment()
-    at_once = batch._augment(slice(None), batch.image.shape[-2:], max(batch.radii))
     assert len({*batch.parts}) > 1
     assert len({*batch.radii}) > 1
+    one_by_one = batch.augment()
+    at_once = augment.transform(batch.image, batch.label, batch.transforms, batch.colours, batch.size, max(batch.radii))
     assert torch.equal(one_by_one["label"], at_once[1])
     assert (one_by_one["image"].int() - at_once[0].int()).abs().max() <= 1
 
@@ -133,35 +129,25 @@ def test_an_unknown_split_is_refused():
         module().split("training")
 
 
-def test_a_lookup_solves_what_colour_decides():
-    class Coloured:
-        ids = ("a", "b")
-
-        def load(self, index, random):
-            label = np.array([[0, 1, 2], [2, 1, 255]], np.uint8)
-            return np.stack([label % 3 * 80] * 3, axis=-1), label
-
-    lookup = ColourLookup(3, 255, channels=3)
-    lookup.fit(Coloured())
-    confusion = lookup.evaluate(Coloured())
-    assert scores(confusion).miou == 1
-    assert confusion.sum() == 10
-    assert (lookup.predict(np.full((1, 1, 3), 250, np.uint8)) == 1).all()  # never seen: the commonest, 1 before 2
+def test_settings_reach_the_module_and_its_data_set(tmp_path, write_camvid):
+    write_camvid(tmp_path, images=5)
+    settings = ["data.batch_size=3", "data.eval_batch_size=2", "data.num_workers=1", "data.scale=0.5", "data.passes=2"]
+    more = [f"data.root={tmp_path}", "data.augmentation.crop=[4,4]", "data.cache_budget_gib=0", "seed=7"]
+    data = data_from_config(compose(["data=camvid", *settings, *more]))
+    assert (data.batch_size, data.eval_batch_size, data.num_workers, data.scale, data.passes) == (3, 2, 1, 0.5, 2)
+    assert (data.seed, data.cache_budget, data.augmentation.crop, data.ignore_index) == (7, 0, [4, 4], 11)
+    assert data.classes[0] == "sky"
+    assert [path.parent for path in data.split("val").files(0)] == [tmp_path / "val", tmp_path / "valannot"]
+    assert data_from_config(compose([])).passes == 3  # as the set says
 
 
-def test_finds_images_and_keeps_their_names_apart(tmp_path):
-    from PIL import Image
-
-    (tmp_path / "deep").mkdir()
-    for name in ("a.png", "a.jpg", "b.JPG", "deep/a.png"):
-        Image.new("RGB", (2, 2)).save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no image")
-    found = {str(path.relative_to(tmp_path)): name for path, name in find_images(tmp_path).items()}
-    assert found == {"a.png": "a.png.png", "a.jpg": "a.jpg.png", "b.JPG": "b.png", "deep/a.png": "deep/a.png"}
-    assert find_images(tmp_path / "a.png") == {tmp_path / "a.png": "a.png"}
-    assert read_image(tmp_path / "a.png", channels=1).shape == (2, 2, 1)
-    with pytest.raises(UserError, match="does not exist"):
-        find_images(tmp_path / "nothing")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="holds no images"):
-        find_images(tmp_path / "empty")
+def test_a_run_of_an_older_version_has_its_settings_in_data_module(tmp_path):
+    values = to_values(compose([*SMALL, "data.scale=0.5", "data.num_workers=0"]))
+    arguments = ("_target_", "dataset", "classes", "ignore_index", "channels", "augmentation", "batch_size", "scale")
+    arguments += ("eval_batch_size", "num_workers", "passes", "seed", "cache_budget_gib", "cache_dir")
+    own = {key: value for key, value in values["data"].items() if key in ("name", "mean", "std", "channels", "classes")}
+    older = {**values, "data": {**own, "epochs": 50, "module": {key: values["data"][key] for key in arguments}}}
+    (tmp_path / "config.yaml").write_text(to_yaml(from_values(older)))
+    data = data_from_config(load_config(tmp_path))
+    assert (data.batch_size, data.scale, data.num_workers) == (4, 0.5, 0)
+    assert len(data.split("train").ids) == 10

@@ -22,27 +22,31 @@ LARGE = {
     "mobilenet_v3_large",
     "resnet34",
     "resnet50",
-    "resnet50_os16",
     "resnet101",
     "vgg16_bn",
 }
 PLAIN = ["encoder.widths=[4,8,12]"]
-SMALL = {  # overrides that make a large encoder small; what is not named here runs as it is
-    "plain": PLAIN,
-    "segnet": ["encoder.widths=[4,4,8,8,12,12]"],
-    "segnet_basic": ["encoder.widths=[4,4,4,4,4]"],
-    "unet": ["encoder.widths=[4,4,8,8,12]"],
-    "realtime": ["encoder.widths=[4,4,8,12]"],
-    "fullres": ["encoder.widths=[4]"],
-    "timm": ["encoder.name=mobilenetv3_small_050"],
-}
+SMALL = {"plain": PLAIN, "timm": ["encoder.name=mobilenetv3_small_050"]}  # makes a large encoder small
 BACKBONES = {"mobilenet_v3_small", "resnet18", "timm"}  # the small ones whose own way down pools no 2x2
-NARROW = "{16:8,8:8,4:8,2:4,1:4}"
-MIRRORED = {  # what a decoder of fixed depths or widths wants of the plain encoder
-    "segnet": ["encoder.widths=[4,4,8,8,12,12]", "encoder.depths=[1,1,1,1,1,0]"],
-    "unet": ["encoder.widths=[4,4,8,8,12]", "encoder.depths=[1,1,1,1,1]", "decoder.widths={8:8,4:8,2:4,1:4}"],
-    "deeplabv3plus": ["encoder.widths=[4,8,8,12]", "encoder.depths=[1,1,1,1]", "decoder.widths={4:12}"],
-    "unet_backbone": ["encoder.widths=[4,4,8,8,12,12]", "encoder.depths=[1,1,1,1,1,0]", f"decoder.widths={NARROW}"],
+DECODERS = {  # the forms of the decoder that the presets have, and what they want of the plain encoder
+    "mirror": PLAIN,
+    "segnet": [
+        *("encoder.widths=[4,4,8,8,12,12]", "encoder.depths=[1,1,1,1,1,0]"),
+        *("decoder.depths={16:3,8:3,4:3,2:2,1:1}", "decoder.change_last=true"),
+    ],
+    "segnet_basic": [*PLAIN, "decoder.kernel_size=7", "decoder.activation={_target_:torch.nn.Identity,_partial_:true}"],
+    "unet": [
+        *("encoder.widths=[4,4,8,8,12]", "encoder.depths=[1,1,1,1,1]"),
+        *("decoder.depths=2", "decoder.widths={8:8,4:8,2:4,1:4}"),
+    ],
+    "deeplabv3plus": [
+        *("encoder.widths=[4,8,8,12]", "encoder.depths=[1,1,1,1]"),
+        *("decoder.depths={4:2}", "decoder.widths={4:12}", "decoder.skip_strides=[4]"),
+    ],
+    "unet_resnet18": [
+        *("encoder.widths=[4,4,8,8,12,12]", "encoder.depths=[1,1,1,1,1,0]"),
+        *("decoder.depths=2", "decoder.widths={16:8,8:8,4:8,2:4,1:4}", "decoder.project=false"),
+    ],
 }
 
 
@@ -71,16 +75,19 @@ def pairs_of(combination: dict[str, str]) -> set[tuple[tuple[str, str], tuple[st
     return set(itertools.combinations(combination.items(), 2))
 
 
-PARTS = ["downsampling", "context", "skip", "upsampler", "decoder"]
-COMBINATIONS = cover_pairs({group: choices(group) for group in PARTS})
+PARTS = {group: choices(group) for group in ("downsampling", "context", "skip", "upsampler")} | {
+    "decoder": list(DECODERS)
+}
+COMBINATIONS = cover_pairs(PARTS)
 
 
 def overrides_of(combination: dict[str, str]) -> list[str]:
-    small = MIRRORED.get(combination["decoder"], PLAIN)
+    groups = [f"{group}={choice}" for group, choice in combination.items() if group != "decoder"]
+    small = DECODERS[combination["decoder"]]
     wants_width = combination["skip"] == "add" or combination["upsampler"] == "max_unpool"
-    if combination["decoder"] == "unet_backbone" and wants_width:  # it leaves out what brings the channels to it
+    if combination["decoder"] == "unet_resnet18" and wants_width:  # it leaves out what brings the channels to it
         small = [*small, "decoder.project=true"]
-    return ["data=shapes", "encoder=plain", *small, *(f"{group}={choice}" for group, choice in combination.items())]
+    return ["data=shapes", "encoder=plain", *small, *groups]
 
 
 def is_refused(combination: dict[str, str]) -> bool:
@@ -139,7 +146,7 @@ def test_what_cannot_work_is_refused(combination):
 def test_each_pair_of_parts_is_met():
     met = set().union(*(pairs_of(combination) for combination in COMBINATIONS))
     for a, b in itertools.combinations(PARTS, 2):
-        assert len({pair for pair in met if (pair[0][0], pair[1][0]) == (a, b)}) == len(choices(a)) * len(choices(b))
+        assert len({pair for pair in met if (pair[0][0], pair[1][0]) == (a, b)}) == len(PARTS[a]) * len(PARTS[b])
     assert any(is_refused(combination) for combination in COMBINATIONS)
 
 
@@ -192,13 +199,17 @@ def check_encoder(encoder: nn.Module) -> None:
 
 PRESETS = sorted(set(choices("model")) - {"encoder_decoder"})
 SMALL_PRESETS = {
-    "unet": [*SMALL["unet"], "decoder.widths={8:8,4:8,2:4,1:4}"],
+    "segnet": ["encoder.widths=[4,4,8,8,12,12]"],
+    "segnet_basic": ["encoder.widths=[4,4,4,4,4]"],
+    "unet": ["encoder.widths=[4,4,8,8,12]", "decoder.widths={8:8,4:8,2:4,1:4}"],
+    "realtime": ["encoder.widths=[4,4,8,12]"],
+    "fullres": ["encoder.widths=[4]"],
     "deeplabv3plus": ["encoder=mobilenet_v3_small", "context.out_channels=8", "decoder.widths={4:8}"],
 }
 
 
 def small_preset(name: str) -> list[str]:
-    return ["data=shapes", f"model={name}", *SMALL_PRESETS.get(name, SMALL.get(name, []))]
+    return ["data=shapes", f"model={name}", *SMALL_PRESETS.get(name, [])]
 
 
 @pytest.mark.parametrize("preset", PRESETS)

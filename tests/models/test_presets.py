@@ -125,3 +125,25 @@ def test_preset_wins_over_the_plain_defaults():
     assert segnet.skip._target_.endswith("NoSkip")
     assert segnet.upsampler._target_.endswith("MaxUnpool")
     assert OmegaConf.to_container(segnet)["model"] == OmegaConf.to_container(plain)["model"]
+    assert (list(plain.encoder.widths), segnet.encoder.widths[-1], segnet.decoder.change_last) == (
+        [16, 32, 48],
+        512,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("overrides", "width", "output_stride", "context_channels"),
+    [
+        (["model=deeplabv3plus"], None, 16, 256),
+        (["model=deeplabv3plus", "encoder=resnet101"], None, 16, 256),
+        (["model=deeplabv3plus", "encoder.output_stride=8", "context.out_channels=64"], None, 8, 64),
+        (["encoder=resnet50", "context=aspp_separable"], None, None, None),
+        (["model=unet", "encoder.widths=[4,8]", "context=aspp_separable"], 4, None, None),
+    ],
+)
+def test_a_preset_sets_a_part_and_the_part_s_own_key_wins(overrides, width, output_stride, context_channels):
+    config = compose(overrides)
+    assert config.context.out_channels == context_channels
+    assert config.encoder.get("output_stride") == output_stride
+    assert width is None or config.encoder.widths[0] == width

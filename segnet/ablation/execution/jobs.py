@@ -48,8 +48,8 @@ def work_off(folder: Path, threads: int | None = None, workers: int = 1) -> str:
     try:
         with _written_to(folder):
             config = load_config(folder)
-            if config.data.module.num_workers is None and threads is not None:
-                config.data.module.num_workers = max(0, threads - 1)
+            if config.data.num_workers is None and threads is not None:
+                config.data.num_workers = max(0, threads - 1)
             train(config, folder, resume=True, show_table=print_table)
     except Exception as error:
         with (folder / OUTPUT).open("a") as file:

@@ -16,7 +16,7 @@ from segnet.run_folder import CONFIG, METRICS, checkpoint_file, read_history, wr
 
 RECORD = "run.json"
 """In a run folder: which run of the experiment it is, and when it was worked on."""
-NOT_PART_OF_A_RUN = ("name", "run_dir", "resume", "logger", "data.num_workers", "data.module.num_workers")
+NOT_PART_OF_A_RUN = ("name", "run_dir", "resume", "logger", "data.num_workers")
 """Config paths that say where and how a run is kept or fed, and nothing about what is trained."""
 
 

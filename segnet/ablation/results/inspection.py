@@ -19,7 +19,7 @@ from segnet.analysis.ceiling import split_ceilings
 from segnet.build import data_from_config, load
 from segnet.config import load_config
 from segnet.data import DataModule
-from segnet.data.samples import as_float
+from segnet.data.samples import as_float, evaluation_stream
 from segnet.errors import UserError
 from segnet.metrics.counts import class_counts, mean_iou
 from segnet.metrics.image_scores import read_scores
@@ -183,19 +183,13 @@ def find_disagreements(
     samples, ids = data.eval_loader("test").dataset, data.split("test").ids
     found = []
     for index in order[: CANDIDATES * crops]:
-        image, label = data.split("test").load(index, _stream(ids[index]))
+        image, label = data.split("test").load(index, evaluation_stream(ids[index]))
         predictions = {
             arm: predict(network, samples[index]["image"][None], label.shape)[0].byte().cpu()
             for arm, network in networks.items()
         }
         found.append(_crop(ids[index], image, label, predictions, data.ignore_index, side))
     return sorted(found, key=lambda crop: -crop.disagreement)[:crops]
-
-
-def _stream(name: str) -> np.random.Generator:
-    from segnet.randomness import numpy_stream
-
-    return numpy_stream("evaluation", name)
 
 
 def _crop(

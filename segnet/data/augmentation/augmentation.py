@@ -1,4 +1,11 @@
-"""Augmentation: crop, scale, flip, rotation and colour, the image and its label in step."""
+"""Augmentation: crop, scale, flip, rotation and colour, of an image and its label alike.
+
+It is written here and not taken from a library so that its bits depend on (seed, epoch, sample) alone: every number is
+drawn from the sample's own stream in the loader (:meth:`Augmentation.draw`), and what is done to the pixels
+(:meth:`Augmentation.transform`) is exact where another order of sums could round otherwise. So batches are bit for bit
+the same with any number of workers and processes and after a restart, so that the fairness check can compare their
+hashes; and on a GPU labels are those of a CPU, and images too up to rounding.
+"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,16 +15,16 @@ import torch
 from torch import Tensor
 
 from segnet.data.augmentation.colour import ADJUSTMENTS
-from segnet.data.augmentation.transform import Maps, transform_batch
+from segnet.data.augmentation.transform import AffineTransforms, transform_batch
 
 
 class Draw(NamedTuple):
-    """What is drawn for one sample: how its output pixels map to its image, and how its colours change.
+    """What is drawn for one sample: where its output pixels lie in its image, and how its colours change.
 
     Attributes:
         size: height and width of the result.
         matrix, flip, extent, minification: see
-            :class:`segnet.data.augmentation.transform.Maps`, without its first axis.
+            :class:`segnet.data.augmentation.transform.AffineTransforms`, without its first axis.
         colour: ``(4,)`` factors of brightness, contrast and saturation, and the shift of the hue in turns.
     """
 
@@ -99,14 +106,20 @@ class Augmentation:
         )
 
     def transform(
-        self, images: Tensor, labels: Tensor, maps: Maps, colours: Tensor, size: Sequence[int], radius: int
+        self,
+        images: Tensor,
+        labels: Tensor,
+        transforms: AffineTransforms,
+        colours: Tensor,
+        size: Sequence[int],
+        radius: int,
     ) -> tuple[Tensor, Tensor]:
         """Do to the pixels what was drawn; no chance is left here.
 
         Args:
             images: ``(N, C, H, W)`` uint8, on any device, as all other tensors.
             labels: ``(N, H, W)`` uint8.
-            maps: see :class:`segnet.data.augmentation.transform.Maps`.
+            transforms: see :class:`segnet.data.augmentation.transform.AffineTransforms`.
             colours: ``(N, 4)``, see :class:`Draw`.
             size: height and width of the result.
             radius: see :func:`segnet.data.augmentation.transform.transform_batch`.
@@ -115,7 +128,7 @@ class Augmentation:
             Images ``(N, C, *size)`` and labels ``(N, *size)``, uint8.
         """
         values, labels = transform_batch(
-            images, labels, maps, size, radius, self.rotation != 0, self.fill, self.ignore_index
+            images, labels, transforms, size, radius, self.rotation != 0, self.fill, self.ignore_index
         )
         for amounts, (name, change) in zip(colours.unbind(1), self.colour.items(), strict=True):
             if change:
@@ -129,7 +142,7 @@ def smoothing_radius(draw: Draw) -> int:
 
 
 def cut(image: np.ndarray, label: np.ndarray, draw: Draw) -> tuple[np.ndarray, np.ndarray, Draw]:
-    """Cut out the part of a sample that its map reads, so that no more is copied and moved to the device.
+    """Cut out the part of a sample that its transform reads, so that no more is copied and moved to the device.
 
     Args:
         image: ``(C, H, W)``.

@@ -43,8 +43,8 @@ def adjust_hue(images: Tensor, shifts: Tensor) -> Tensor:
     sixths = sixths + 6 * shifts[:, None, None]
     channels = []
     for offset in (5, 3, 1):  # the closed form of HSV to RGB
-        place = torch.remainder(sixths + offset, 6)
-        channels.append(value - chroma * torch.minimum(place, 4 - place).clamp(0, 1))
+        position = torch.remainder(sixths + offset, 6)
+        channels.append(value - chroma * torch.minimum(position, 4 - position).clamp(0, 1))
     return torch.stack(channels, dim=1)
 
 
@@ -59,9 +59,10 @@ def _grey(images: Tensor) -> Tensor:
     return grey
 
 
-def _blend(images: Tensor, other: Tensor, factors: Tensor) -> Tensor:
+def _blend(images: Tensor, grey: Tensor, factors: Tensor) -> Tensor:
+    """Mix images ``(N, C, H, W)``, in place, with grey values ``(N, 1, H or 1, W or 1)`` by factors ``(N,)``."""
     factors = factors[:, None, None, None]
-    return images.mul_(factors).add_(other * (1 - factors)).clamp_(0, 255)
+    return images.mul_(factors).add_(grey * (1 - factors)).clamp_(0, 255)
 
 
 ADJUSTMENTS = {

@@ -1,4 +1,4 @@
-"""The pixels of augmentation: images and labels of a batch through one affine map each, on any device."""
+"""The pixels of augmentation: images and labels of a batch through one affine transform each, on any device."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,7 +10,7 @@ from torch.nn import functional as F
 SUBPIXELS = 256
 
 
-class Maps(NamedTuple):
+class AffineTransforms(NamedTuple):
     """Where the output pixels of each sample lie in its image, float32 tensors with the batch as first axis.
 
     Attributes:
@@ -30,27 +30,27 @@ class Maps(NamedTuple):
 def transform_batch(
     images: Tensor,
     labels: Tensor,
-    maps: Maps,
+    transforms: AffineTransforms,
     size: Sequence[int],
     radius: int,
-    turned: bool,
+    rotated: bool,
     fill: Sequence[float],
     ignore_index: int,
 ) -> tuple[Tensor, Tensor]:
-    """Take each image and its label through its map, in one resampling.
+    """Take each image and its label through its affine transform, in one resampling.
 
     Images are interpolated bilinearly, labels take the nearest pixel. What is minified is first smoothed at the
     image's own resolution, see :func:`smooth`. Places are rounded to 1/256 pixel, and then all that decides where a
     pixel is read is exact in float32: the result does not depend on the other samples of the batch, labels are the
-    same on every device, and a map that only shifts and flips copies pixels bit for bit.
+    same on every device, and a transform that only shifts and flips copies pixels bit for bit.
 
     Args:
         images: ``(N, C, H, W)`` uint8; images of different sizes are padded to one.
         labels: ``(N, H, W)`` uint8.
-        maps: see :class:`Maps`.
+        transforms: see :class:`AffineTransforms`.
         size: height and width of the result.
         radius: of the smoothing, at least the largest ``ceil(minification) - 1``.
-        turned: whether a map may rotate; if none does, less is to be computed.
+        rotated: whether a transform may rotate; if none does, there is less to compute.
         fill: image value 0..255 outside the image, one a channel.
         ignore_index: label outside the image.
 
@@ -58,15 +58,15 @@ def transform_batch(
         Images ``(N, C, *size)`` float32, 0..255, and labels ``(N, *size)`` uint8.
     """
     if len(images) == 1 and images.device.type == "cpu":
-        copied = copy_window(images, labels, maps, size)
+        copied = copy_window(images, labels, transforms, size)
         if copied is not None:
             return copied
-    y, x = output_places(maps, size, turned)
-    top, left, bottom, right = maps.extent[:, :, None, None].unbind(1)
+    y, x = output_places(transforms, size, rotated)
+    top, left, bottom, right = transforms.extent[:, :, None, None].unbind(1)
     outside = (y < top - 0.5) | (y >= bottom + 0.5) | (x < left - 0.5) | (x >= right + 0.5)
     y, x = torch.minimum(torch.maximum(y, top), bottom), torch.minimum(torch.maximum(x, left), right)
 
-    sampled = sample_bilinear(smooth(images, maps.minification, radius), y, x)
+    sampled = sample_bilinear(smooth(images, transforms.minification, radius), y, x)
     for channel, value in enumerate(fill):
         sampled[:, channel].masked_fill_(outside, value)
     nearest = (y + 0.5).floor().long() * labels.shape[-1] + (x + 0.5).floor().long()
@@ -74,15 +74,17 @@ def transform_batch(
     return sampled, taken.masked_fill_(outside, ignore_index)
 
 
-def copy_window(images: Tensor, labels: Tensor, maps: Maps, size: Sequence[int]) -> tuple[Tensor, Tensor] | None:
-    """Do what :func:`transform_batch` does to a sample whose map only shifts and flips, without any arithmetic.
+def copy_window(
+    images: Tensor, labels: Tensor, transforms: AffineTransforms, size: Sequence[int]
+) -> tuple[Tensor, Tensor] | None:
+    """Do what :func:`transform_batch` does to a sample whose transform only shifts and flips, without any arithmetic.
 
-    A look at the map is free on the CPU alone; a GPU would have to be waited for.
+    A look at the transform is free on the CPU alone; a GPU would have to be waited for.
 
     Returns:
-        None where the map does more than that, or leaves the image.
+        None where the transform does more than that, or leaves the image.
     """
-    matrix, extent = maps.matrix[0].tolist(), maps.extent[0].tolist()
+    matrix, extent = transforms.matrix[0].tolist(), transforms.extent[0].tolist()
     if [row[:2] for row in matrix] != [[1, 0], [0, 1]]:
         return None
     window = []
@@ -92,32 +94,32 @@ def copy_window(images: Tensor, labels: Tensor, maps: Maps, size: Sequence[int])
             return None
         window.append(slice(int(first), int(first) + side))
     image, label = images[:, :, window[0], window[1]], labels[:, window[0], window[1]]
-    if maps.flip[0]:
+    if transforms.flip[0]:
         image, label = image.flip(-1), label.flip(-1)
     return image.to(torch.float32, memory_format=torch.contiguous_format), label.clone()
 
 
-def output_places(maps: Maps, size: Sequence[int], turned: bool) -> tuple[Tensor, Tensor]:
+def output_places(transforms: AffineTransforms, size: Sequence[int], rotated: bool) -> tuple[Tensor, Tensor]:
     """Return y and x of the output pixels in their images, in whole 1/256 pixels.
 
     The mirrored half of a flipped sample is computed as the half that it mirrors, so a flip is exact.
 
     Returns:
-        Both ``(N, h, w)``, or ``(N, h, 1)`` and ``(N, 1, w)`` where no map is turned: the same numbers.
+        Both ``(N, h, w)``, or ``(N, h, 1)`` and ``(N, 1, w)`` where none rotates: the same numbers.
     """
     height, width = size
-    i = torch.arange(height, device=maps.matrix.device)[None, :, None] - (height - 1) / 2
-    j = torch.arange(width, device=maps.matrix.device)[None, None, :] - (width - 1) / 2
-    j = j * (1 - 2 * maps.flip)[:, None, None]
+    i = torch.arange(height, device=transforms.matrix.device)[None, :, None] - (height - 1) / 2
+    j = torch.arange(width, device=transforms.matrix.device)[None, None, :] - (width - 1) / 2
+    j = j * (1 - 2 * transforms.flip)[:, None, None]
     places = []
-    for own, row in enumerate(maps.matrix.unbind(1)):
+    for axis, row in enumerate(transforms.matrix.unbind(1)):
         by_i, by_j, offset = row[:, :, None, None].unbind(1)
         # One operation at a time: a fused multiply-add would round otherwise, and not on every device.
-        if turned:
+        if rotated:
             place = by_i * i
             place = place + by_j * j
         else:
-            place = by_j * j if own else by_i * i
+            place = by_j * j if axis else by_i * i
         place = place + offset
         places.append((place * SUBPIXELS).round() / SUBPIXELS)
     return places[0], places[1]
@@ -128,7 +130,7 @@ def smooth(images: Tensor, minification: Tensor, radius: int) -> Tensor:
 
     Along each axis, bilinear interpolation of the result has the variance of the triangle filter that Pillow and
     torch's ``antialias=True`` stretch by the minification m, ``m ** 2 / 6`` image pixels squared, and it is that
-    filter where m is a whole number; see :func:`triangle_weights`. Borders are repeated.
+    filter where m is an integer; see :func:`triangle_weights`. Borders are repeated.
 
     Args:
         images: ``(N, C, H, W)`` uint8.
@@ -179,7 +181,7 @@ def _add_scaled(total: Tensor, values: Tensor, weight: Tensor) -> None:
 def triangle_weights(minification: Tensor, radius: int) -> Tensor:
     """Weights ``(..., radius + 1)`` of the taps at distance 0, 1, ... for minifications ``(...)``.
 
-    Between whole numbers f < m < f + 1 the triangles of half-width f and f + 1 are mixed so that the variance is
+    Between the integers f < m < f + 1 the triangles of half-width f and f + 1 are mixed so that the variance is
     ``(m ** 2 - 1) / 6``; bilinear interpolation adds the other 1/6. 1 or less gives the identity. They are rounded to
     whole 1/256, and sum to 1: so what is smoothed along both axes is exact in float32, in whatever order it is summed.
     """

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segnet.data.samples import SegmentationDataset
+from segnet.data.samples import SegmentationDataset, evaluation_stream
 from segnet.metrics import confusion_matrix
 from segnet.randomness import numpy_stream
 
@@ -46,7 +46,7 @@ class ColourLookup:
         """Return the confusion matrix ``(K, K)`` int64 over a validation or test split."""
         confusion = torch.zeros(self.num_classes, self.num_classes, dtype=torch.int64)
         for index, name in enumerate(dataset.ids):
-            image, label = dataset.load(index, numpy_stream("evaluation", name))
+            image, label = dataset.load(index, evaluation_stream(name))
             prediction = torch.from_numpy(self.predict(image))
             confusion += confusion_matrix(
                 prediction, torch.from_numpy(np.array(label)), self.num_classes, self.ignore_index

@@ -74,5 +74,5 @@ def test_what_a_group_changes_elsewhere_must_be_declared():
     arms = configs(one=["model=encoder_decoder"], two=["model=fullres"])
     with pytest.raises(UserError, match=r"skip\._target_"):
         check_axis(arms, ["model"])
-    groups = ["model", "skip", "encoder", "decoder", "context", "convolution"]
+    groups = ["model", "preset", "skip", "encoder", "decoder", "context", "convolution"]
     assert "skip._target_" in check_axis(arms, groups)["differing"]

@@ -118,6 +118,6 @@ def test_without_checkpoints_or_data_it_says_why(tmp_path):
             "root": str(tmp_path / "nowhere"),
             "download": False,
         }
-        config.data.module.dataset = gone
+        config.data.dataset = gone
         path.write_text(OmegaConf.to_yaml(config))
     assert "nowhere" in inspect(read_experiment(tmp_path)).numbers["skipped"]

@@ -48,16 +48,17 @@ def test_parameters_are_the_published_ones_without_the_classifier(name):
 
 CHANNELS = {  # of the papers' tables
     "resnet18": (64, 64, 128, 256, 512),
-    "resnet50_os16": (64, 256, 512, 1024, 2048),
+    "resnet50": (64, 256, 512, 1024, 2048),
     "mobilenet_v3_small": (16, 16, 24, 48, 576),
 }
 
 
 @pytest.mark.parametrize("name", CHANNELS)
 def test_channels_and_strides(name):
-    encoder = instantiate(encoder_config(name))
+    stride = 16 if name == "resnet50" else 32
+    encoder = instantiate(encoder_config(name, *([f"encoder.output_stride={stride}"] if stride == 16 else [])))
     assert encoder.channels == CHANNELS[name]
-    assert encoder.strides == (2, 4, 8, 16, 16 if name.endswith("os16") else 32)
+    assert encoder.strides == (2, 4, 8, 16, stride)
     assert not encoder.pads
 
 
