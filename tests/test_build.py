@@ -46,6 +46,17 @@ def test_every_yaml_is_composed_and_built(group, choice, tmp_path):
     assert instantiate(node) is not None
 
 
+@pytest.mark.parametrize(
+    "path", sorted(config_dir().glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_every_yaml_begins_with_what_it_is(path):
+    """``segnet-train --help GROUP`` prints these lines."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    first = lines[1] if lines[0].startswith("# @package") else lines[0]
+    assert first.startswith("# "), path
+    assert len(first.split()) > 2
+
+
 def test_a_network_from_python_takes_overrides():
     network = segnet.build_network(["data=camvid", "upsampler=max_unpool", "skip=none", "encoder.widths=[4,6,8]"])
     assert network.num_classes == 11

@@ -1,6 +1,7 @@
 """One place for all that a training takes from a data set."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -13,7 +14,7 @@ from segnet.data.integrity import count_pixels
 from segnet.data.samples import EvaluationSamples, Sample, SegmentationDataset
 from segnet.data.sampling import EvaluationOrder, TrainingOrder
 from segnet.devices import available_cores
-from segnet.errors import UserError
+from segnet.errors import UserError, require
 
 SPLITS = ("train", "val", "test")
 
@@ -36,6 +37,9 @@ class DataModule:
         cache_budget_gib: a split made from files is decoded once, into a file of at most this size; 0 decodes it in
             every epoch. See :class:`segnet.data.cache.CachedDataset`.
         cache_dir: folder of that file; None chooses one.
+
+    Raises:
+        UserError: a value is out of its range; the message names the setting.
     """
 
     def __init__(
@@ -54,6 +58,15 @@ class DataModule:
         cache_budget_gib: float = 4.0,
         cache_dir: str | Path | None = None,
     ) -> None:
+        require(batch_size >= 1, "data.batch_size", batch_size, "an integer from 1 up")
+        require(eval_batch_size >= 1, "data.eval_batch_size", eval_batch_size, "an integer from 1 up")
+        require(
+            num_workers is None or num_workers >= 0, "data.num_workers", num_workers, "an integer from 0 up, or null"
+        )
+        require(0 < scale < math.inf, "data.scale", scale, "a number above 0")
+        require(passes >= 1, "data.passes", passes, "an integer from 1 up")
+        require(0 <= cache_budget_gib < math.inf, "data.cache_budget_gib", cache_budget_gib, "a number from 0 up")
+        _check_facts(classes, ignore_index, channels, augmentation)
         self._dataset = dataset
         self.classes = list(classes)
         self.colours = [tuple(colour) for colour in classes.values()]
@@ -101,6 +114,8 @@ class DataModule:
             UserError: it does not fit the training split or the number of processes.
         """
         size = len(self.split("train").ids)
+        if size == 0:
+            raise UserError("the training split holds no images: a training needs one at least")
         if self.batch_size > size:
             raise UserError(
                 f"the batch size {self.batch_size} is larger than the training split of {size} images: "
@@ -157,6 +172,25 @@ class DataModule:
             persistent_workers=self.num_workers > 0,
             pin_memory=pin_memory,
             collate_fn=collate_fn,
+        )
+
+
+def _check_facts(
+    classes: Mapping[str, tuple[int, int, int]], ignore_index: int, channels: int, augmentation: Augmentation
+) -> None:
+    """Check what a data set says of itself."""
+    require(0 <= ignore_index <= 255, "data.ignore_index", ignore_index, "a label from 0 to 255")
+    require(channels in (1, 3), "data.channels", channels, "1 (grey) or 3 (colour)")
+    others = len(classes) - (ignore_index < len(classes))
+    if others < 2 or len(classes) > 256:
+        raise UserError(
+            f"data.classes names {len(classes)} classes ({', '.join(classes)}), {others} of them other than "
+            f"data.ignore_index={ignore_index}: a network needs 2 to tell apart, and a label has room for 256"
+        )
+    if len(augmentation.fill) != channels:
+        raise UserError(
+            f"data.mean has {len(augmentation.fill)} values and data.channels={channels}: give data.mean and data.std "
+            f"one value for each channel"
         )
 
 
