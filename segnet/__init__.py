@@ -1,6 +1,6 @@
 """segnet: encoder-decoder segmentation training with controlled ablations of upsamplers."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["build_network", "load"]
 
 

@@ -42,7 +42,10 @@ def build_network(overrides: Sequence[str] = ()) -> "nn.Module":
     """Build a network from the shipped configurations and Hydra overrides.
 
     Example:
-        ``segnet.build_network(["data=camvid", "upsampler=max_unpool"])``
+        >>> import torch, segnet
+        >>> network = segnet.build_network(["data=camvid", "upsampler=max_unpool", "skip=none"])
+        >>> network(torch.rand(1, 3, 45, 60)).shape
+        torch.Size([1, 11, 45, 60])
 
     Args:
         overrides: as on the command line of ``segnet-train``.

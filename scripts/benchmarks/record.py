@@ -94,7 +94,7 @@ def write_record(
     """
     from segnet.run_folder import write_whole
 
-    words = ["python", f"scripts/benchmarks/{Path(sys.argv[0]).name}", *_shown_arguments(sys.argv[1:])]
+    words = ["python", "-m", f"scripts.benchmarks.{Path(sys.argv[0]).stem}", *_shown_arguments(sys.argv[1:])]
     command = " ".join(words)
     if earlier is not None:
         command = AND_THEN.join(dict.fromkeys([*earlier.split(AND_THEN), command]))

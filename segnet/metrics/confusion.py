@@ -26,6 +26,13 @@ def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int, igno
 
     Returns:
         ``(K, K)`` int64 on the inputs' device; the entry ``[i, j]`` counts pixels of class i predicted as j.
+
+    Example:
+        >>> labels = torch.tensor([[0, 0, 1], [1, 1, 255]])  # the last pixel is ignored
+        >>> predictions = torch.tensor([[0, 1, 1], [1, 1, 0]])
+        >>> confusion_matrix(predictions, labels, num_classes=2, ignore_index=255)
+        tensor([[1, 1],
+                [0, 3]])
     """
     scored = labels != ignore_index
     # Ignored pixels go to one further bin: a masked selection would wait for the device.
@@ -76,7 +83,13 @@ class Scores(NamedTuple):
 
 
 def scores(confusion: Tensor) -> Scores:
-    """Compute the scores of a ``(K, K)`` confusion matrix."""
+    """Compute the scores of a ``(K, K)`` confusion matrix.
+
+    Example:
+        >>> confusion = torch.tensor([[1, 1, 0], [0, 3, 0], [0, 0, 0]])  # the third class does not occur
+        >>> scores(confusion).miou  # the mean of 1/2 and 3/4
+        0.625
+    """
     matrix = confusion.double().cpu()
     hits, labelled, predicted = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
     iou = hits / (labelled + predicted - hits)  # 0 / 0 is NaN: the class does not occur

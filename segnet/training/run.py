@@ -124,7 +124,7 @@ def _train(
     last = run_dir / checkpoint_file("last")
     resuming = resume and last.is_file()
     network = network_from_config(without_pretrained_weights(config) if resuming else config)
-    module = _build_module(config, task, data, network)
+    module = build_module(config, task, data, network)
     if trainer.is_global_zero:
         write_whole(run_dir / CONFIG, to_yaml(config))
         log.info(
@@ -176,7 +176,8 @@ def _build_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
         raise UserError(f"no trainer for {devices} on this machine ({error}): choose trainer=cpu or auto") from error
 
 
-def _build_module(config: Config, task: Task, data: DataModule, network: nn.Module) -> TrainingModule:
+def build_module(config: Config, task: Task, data: DataModule, network: nn.Module) -> TrainingModule:
+    """Build the Lightning module of a config: the network with its loss, optimiser and schedule."""
     setup = TrainingSetup(
         network,
         loss=task.make_loss(instantiate(config.loss), instantiate(config.class_weights), data),
