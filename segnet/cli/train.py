@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from segnet.cli.entry import run_command
+from segnet.training.processes import processes_from_outside
 
 
 def work(config: DictConfig) -> float:
@@ -39,6 +40,12 @@ def work(config: DictConfig) -> float:
 def main() -> None:
     """Run the command."""
     # Before Hydra makes an output folder of the wrong name.
+    processes = processes_from_outside()
+    if processes > 1 and not any(argument.startswith(("run_dir=", "resume=", "-")) for argument in sys.argv[1:]):
+        sys.exit(
+            f"segnet-train: error: {processes} processes share this training, and each would name a run folder by its "
+            f"own clock: give them one, as in run_dir=runs/brain/distributed"
+        )
     for argument in sys.argv[1:]:
         if argument.startswith("resume=") and not Path(argument.removeprefix("resume="), "config.yaml").is_file():
             sys.exit(f"segnet-train: error: {argument} is not a run folder: it has no config.yaml")

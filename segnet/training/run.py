@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,7 +11,6 @@ from typing import Any
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
 from torch import nn
 
 from segnet.analysis import count_macs, count_parameters, warn_if_rates_beyond_crop
@@ -24,6 +22,7 @@ from segnet.errors import UserError, find_user_error
 from segnet.run_folder import CONFIG, METRICS, PREDICTIONS, checkpoint_file, scores_file, write_json, write_whole
 from segnet.training.callbacks import History
 from segnet.training.module import TrainingModule
+from segnet.training.processes import is_first_process
 from segnet.training.score_table import ScoreTable
 from segnet.training.task import Task, TrainingSetup
 
@@ -95,15 +94,6 @@ def _without_hints() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-def is_first_process() -> bool:
-    """Say whether this is the process that writes the run folder: of torchrun's, Slurm's or Lightning's the first.
-
-    Lightning's rank is right under each of them, but for the first process of a further node that waits to be joined
-    by processes which Lightning itself starts: before the trainer is built it is known by NODE_RANK alone.
-    """
-    return rank_zero_only.rank in (None, 0) and int(os.environ.get("NODE_RANK", 0)) == 0
 
 
 def _train(
