@@ -105,6 +105,7 @@ def instantiate_group(group: str, config: Config | None) -> list[Any]:
 
     parts = []
     for name, node in (config or {}).items():
+        name = str(name)
         try:
             parts.append(instantiate(node))
         except InstantiationException as error:
@@ -136,7 +137,8 @@ def to_values(config: Config, resolve: bool = True) -> Any:
 
 def from_values(values: Mapping[str, Any]) -> Config:
     """Make a config of plain values."""
-    return OmegaConf.create(dict(values))
+    config: Config = OmegaConf.create(dict(values))
+    return config
 
 
 def get_value(config: Config, path: str) -> Any:
@@ -154,7 +156,7 @@ def load_config(run_dir: str | Path) -> Config:
     path = Path(run_dir) / CONFIG
     if not path.is_file():
         raise UserError(f"{Path(run_dir).absolute()} is not a run folder: it has no {CONFIG}")
-    return OmegaConf.create(_with_moved_targets(OmegaConf.to_container(OmegaConf.load(path), resolve=False)))
+    return from_values(_with_moved_targets(OmegaConf.to_container(OmegaConf.load(path), resolve=False)))
 
 
 def _with_moved_targets(values: Any) -> Any:

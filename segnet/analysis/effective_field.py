@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from segnet.analysis.receptive_field import ReceptiveField, receptive_fields
 from segnet.randomness import torch_stream
@@ -47,7 +48,7 @@ def effective_field(network: nn.Module, images: Tensor, share: float = 0.95) -> 
     was_training = network.training
     network.eval()
     stride = getattr(getattr(network, "encoder", None), "strides", (1,))[-1]
-    energy = torch.zeros(images.shape[-2:], dtype=torch.float64)
+    energy, row, column = torch.zeros(images.shape[-2:], dtype=torch.float64), 0, 0
     with torch.inference_mode(False), torch.enable_grad():
         for index in range(len(images)):
             image = images[index : index + 1].detach().clone().requires_grad_(True)
@@ -140,7 +141,7 @@ def _dilated_convolutions(network: nn.Module, crop: tuple[int, int]) -> list[tup
 
         handles.append(convolution.register_forward_pre_hook(hook))
 
-    handles: list = []
+    handles: list[RemovableHandle] = []
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
             watch(name, module)

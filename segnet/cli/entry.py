@@ -13,16 +13,16 @@ from segnet.config import config_dir, register_resolvers
 from segnet.errors import UserError, find_user_error
 
 
-class TerminalHandler(logging.StreamHandler):
+class TerminalHandler(logging.StreamHandler[TextIO]):
     """Writes to what ``sys.stdout`` is at that moment, so that lines appear above a progress bar and not under it."""
 
     def __init__(self) -> None:
-        logging.Handler.__init__(self)
+        super().__init__(sys.stdout)
 
-    @property
-    def stream(self) -> TextIO:
-        """The standard output, as a running progress bar has redirected it."""
-        return sys.stdout
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write to the standard output, as a running progress bar has redirected it."""
+        self.stream = sys.stdout
+        super().emit(record)
 
 
 def required(config: DictConfig, key: str, example: str) -> str:
@@ -33,7 +33,7 @@ def required(config: DictConfig, key: str, example: str) -> str:
     """
     if config[key] is None:
         raise UserError(f"say {key}=..., as in {key}={example}")
-    return config[key]
+    return str(config[key])
 
 
 def sweep_folder(number: int, overrides: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""``segnet-train``: train a network, or go on with a run."""
+"""``segnet-train``: train a network, or resume a run."""
 
 import sys
 import time
@@ -27,14 +27,15 @@ def work(config: DictConfig) -> float:
         changes = [text for text in hydra_config.overrides.task if not text.startswith("resume=")]
         if changes:
             raise UserError(
-                f"a run goes on with its own config: leave out {' '.join(changes)}, or start a new run without resume"
+                f"a resumed run keeps its own config: leave out {' '.join(changes)}, or start a new run without resume"
             )
         config = load_config(run_dir)
     metrics = train(config, run_dir, resume, started, print_table)
-    if config.task.monitor not in metrics:  # a further process of a distributed training
+    score = metrics.get(config.task.monitor)
+    if not isinstance(score, float):  # a further process of a distributed training
         return float("nan")
     print(f"run folder: {run_dir}")
-    return metrics[config.task.monitor]
+    return score
 
 
 def main() -> None:

@@ -43,7 +43,7 @@ class FileDataset(SegmentationDataset, Protocol):
 
 
 class Sample(TypedDict):
-    """One sample, or a batch of them with a further first axis.
+    """One sample.
 
     Attributes:
         image: ``(C, H, W)`` uint8, 0..255.
@@ -54,6 +54,20 @@ class Sample(TypedDict):
     image: Tensor
     label: Tensor
     index: int
+
+
+class Batch(TypedDict):
+    """Samples put together.
+
+    Attributes:
+        image: ``(N, C, H, W)`` uint8, 0..255.
+        label: ``(N, H, W)`` uint8; in evaluation at the labels' own resolution.
+        index: ``(N,)`` int64, place of each sample in its split.
+    """
+
+    image: Tensor
+    label: Tensor
+    index: Tensor
 
 
 def planes(image: np.ndarray) -> np.ndarray:

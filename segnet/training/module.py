@@ -1,15 +1,14 @@
 """What the Lightning modules of all tasks share."""
 
-from typing import Any
-
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.precision import Precision
 from pytorch_lightning.utilities.enums import GradClipAlgorithmType
+from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from segnet.data.batch import TrainingBatch
-from segnet.data.samples import Sample
+from segnet.data.samples import Batch
 from segnet.errors import UserError
 from segnet.layers import fusion_weights
 from segnet.training.loss_watch import BadLoss, LossWatch
@@ -34,7 +33,7 @@ class TrainingModule(pl.LightningModule):
         self.sample_ids = setup.sample_ids
         self._watch = LossWatch()
 
-    def batch_loss(self, batch: Sample) -> Tensor:
+    def batch_loss(self, batch: Batch) -> Tensor:
         """Return the training loss of a batch, a scalar."""
         raise NotImplementedError
 
@@ -42,19 +41,20 @@ class TrainingModule(pl.LightningModule):
         """Forget the scores of the last validation."""
         raise NotImplementedError
 
-    def finish_scores(self) -> dict[str, Any]:
+    def finish_scores(self) -> dict[str, float | Tensor]:
         """Return the scores of the whole validation split, over all processes, by name, the foremost first."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
         """Feed the network images ``(N, C, H, W)``, floats in 0..1."""
-        return self.network(images.contiguous(memory_format=self.memory_format))
+        output: Tensor = self.network(images.contiguous(memory_format=self.memory_format))
+        return output
 
-    def on_after_batch_transfer(self, batch: TrainingBatch | Sample, dataloader_idx: int) -> Sample:
+    def on_after_batch_transfer(self, batch: TrainingBatch | Batch, dataloader_idx: int) -> Batch:
         """Augment training batches on the device that the network is on."""
         return batch.augment() if isinstance(batch, TrainingBatch) else batch
 
-    def training_step(self, batch: Sample, batch_index: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the loss of a batch.
 
         Raises:
@@ -100,7 +100,7 @@ class TrainingModule(pl.LightningModule):
         torch.distributed.all_reduce(values)
         return values
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Build optimiser and schedule; weight decay acts on kernels, not on norms and biases."""
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         kernels = [parameter for parameter in parameters if parameter.ndim > 1]
@@ -108,10 +108,13 @@ class TrainingModule(pl.LightningModule):
         optimizer = self._optimizer([{"params": kernels}, {"params": others, "weight_decay": 0.0}])
         self._refuse_clipping_of_fused(optimizer)
         scheduler = self._scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return {"optimizer": optimizer, "lr_scheduler": LRSchedulerConfigType(scheduler=scheduler, interval="step")}
 
     def configure_gradient_clipping(
-        self, optimizer: torch.optim.Optimizer, gradient_clip_val: float | None, gradient_clip_algorithm: str | None
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip, also under a fused optimiser: Lightning refuses that in bf16 too, where no gradient is scaled."""
         if gradient_clip_val and not self._scales_gradients():

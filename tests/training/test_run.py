@@ -250,7 +250,7 @@ def test_a_strange_label_is_found_before_training(tiny_config, tmp_path):
 def test_a_folder_that_holds_a_run_is_not_written_over(run, tiny_config):
     run_dir, _ = run
     before = (run_dir / "metrics.json").read_text()
-    with pytest.raises(UserError, match=r"holds a run already: go on with it by resume=.*, or name another run_dir"):
+    with pytest.raises(UserError, match=r"holds a run already: continue it with resume=.*, or name another run_dir"):
         train(tiny_config(), run_dir)
     assert (run_dir / "metrics.json").read_text() == before
 
