@@ -10,7 +10,7 @@ import segnet
 def test_dir_and_help_show_the_public_names():
     assert {"build_network", "load", "__version__"} <= set(dir(segnet))
     text = pydoc.plain(pydoc.render_doc(segnet))
-    assert "build_network(overrides: Sequence[str] = ())" in text
+    assert "build_network(overrides" in text
     assert "Load a trained network from a run folder." in text
 
 

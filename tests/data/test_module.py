@@ -8,12 +8,8 @@ from segnet.config import compose
 from segnet.data import Augmentation, DataModule
 from segnet.data.augmentation.augmentation import cut
 from segnet.data.batch import Collate, TrainingSample
-from segnet.data.images import read_image
 from segnet.data.samples import shrink
 from segnet.errors import UserError
-from segnet.inference.folder import find_images
-from segnet.metrics import scores
-from segnet.tasks.segmentation.colour_lookup import ColourLookup
 
 SMALL = ["data=shapes", "data.size=[16,24]", "data.images={train:10,val:3,test:5}", "data.batch_size=4"]
 AUGMENTED = ["data.augmentation.crop=[12,12]", "data.augmentation.scale=[0.5,2]", "data.augmentation.brightness=0.4"]
@@ -131,37 +127,3 @@ def test_a_batch_that_cannot_be_shared_is_refused():
 def test_an_unknown_split_is_refused():
     with pytest.raises(UserError, match="there is no split 'training': choose one of train, val, test"):
         module().split("training")
-
-
-def test_a_lookup_solves_what_colour_decides():
-    class Coloured:
-        ids = ("a", "b")
-
-        def load(self, index, random):
-            label = np.array([[0, 1, 2], [2, 1, 255]], np.uint8)
-            return np.stack([label % 3 * 80] * 3, axis=-1), label
-
-    lookup = ColourLookup(3, 255, channels=3)
-    lookup.fit(Coloured())
-    confusion = lookup.evaluate(Coloured())
-    assert scores(confusion).miou == 1
-    assert confusion.sum() == 10
-    assert (lookup.predict(np.full((1, 1, 3), 250, np.uint8)) == 1).all()  # never seen: the commonest, 1 before 2
-
-
-def test_finds_images_and_keeps_their_names_apart(tmp_path):
-    from PIL import Image
-
-    (tmp_path / "deep").mkdir()
-    for name in ("a.png", "a.jpg", "b.JPG", "deep/a.png"):
-        Image.new("RGB", (2, 2)).save(tmp_path / name)
-    (tmp_path / "notes.txt").write_text("no image")
-    found = {str(path.relative_to(tmp_path)): name for path, name in find_images(tmp_path).items()}
-    assert found == {"a.png": "a.png.png", "a.jpg": "a.jpg.png", "b.JPG": "b.png", "deep/a.png": "deep/a.png"}
-    assert find_images(tmp_path / "a.png") == {tmp_path / "a.png": "a.png"}
-    assert read_image(tmp_path / "a.png", channels=1).shape == (2, 2, 1)
-    with pytest.raises(UserError, match="does not exist"):
-        find_images(tmp_path / "nothing")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match="holds no images"):
-        find_images(tmp_path / "empty")
