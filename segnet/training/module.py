@@ -11,7 +11,7 @@ from segnet.data.batch import TrainingBatch
 from segnet.data.samples import Batch
 from segnet.errors import UserError
 from segnet.layers import fusion_weights
-from segnet.training.loss_watch import BadLoss, LossWatch
+from segnet.training.loss_check import LossCheck, NonFiniteLoss
 from segnet.training.task import TrainingSetup
 
 
@@ -31,7 +31,7 @@ class TrainingModule(pl.LightningModule):
         self.loss = setup.loss
         self._optimizer, self._scheduler = setup.optimizer, setup.scheduler
         self.sample_ids = setup.sample_ids
-        self._watch = LossWatch()
+        self._loss_check = LossCheck()
 
     def batch_loss(self, batch: Batch) -> Tensor:
         """Return the training loss of a batch, a scalar."""
@@ -58,23 +58,23 @@ class TrainingModule(pl.LightningModule):
         """Return the loss of a batch.
 
         Raises:
-            UserError: the loss is not finite; on a GPU it is found some steps later, see :class:`LossWatch`.
+            UserError: the loss is not finite; on a GPU it is found some steps later, see :class:`LossCheck`.
         """
         loss = self.batch_loss(batch)
-        self._refuse(self._watch.observe(loss, batch["index"]), self.global_step)
+        self._refuse(self._loss_check.record(loss, batch["index"]), self.global_step)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(batch["image"]))
         return loss
 
     def on_train_epoch_end(self) -> None:
-        """Look at the last losses, before the epoch's checkpoint is written."""
-        self._refuse(self._watch.look(), self.global_step - 1)
+        """Check the last losses, before the epoch's checkpoint is written."""
+        self._refuse(self._loss_check.check(), self.global_step - 1)
 
-    def _refuse(self, bad: BadLoss | None, last_step: int) -> None:
-        if bad is None:
+    def _refuse(self, loss: NonFiniteLoss | None, last_step: int) -> None:
+        if loss is None:
             return
-        names = ", ".join(self.sample_ids[index] for index in bad.samples)
+        names = ", ".join(self.sample_ids[index] for index in loss.samples)
         raise UserError(
-            f"the loss became {bad.value} in step {last_step - bad.steps_ago} (epoch {self.current_epoch}), on "
+            f"the loss became {loss.value} in step {last_step - loss.steps_ago} (epoch {self.current_epoch}), on "
             f"the samples {names}: lower optimizer.lr, or set trainer.precision=32-true; the checkpoints of earlier "
             f"epochs are kept"
         )
