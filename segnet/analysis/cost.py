@@ -77,7 +77,7 @@ def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
 
 
 def trace_inference(network: nn.Module, images: Tensor) -> Trace:
-    """Watch one forward pass in evaluation mode, without gradients; images ``(N, C, H, W)``."""
+    """Trace one forward pass in evaluation mode, without gradients; images ``(N, C, H, W)``."""
     was_training = network.training
     network.eval()
     try:

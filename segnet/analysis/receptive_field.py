@@ -87,9 +87,9 @@ def _measure_axis(network: nn.Module, channels: int, axis: int) -> dict[str, _Ex
     while True:
         # A path through the gaps of an atrous convolution may leave a short strip without touching its ends.
         if reach <= length or length >= LONGEST_STRIP:
-            found = _measure_strip(network, channels, axis, length, densities, period)
-            if length >= LONGEST_STRIP or all(extent.longest is not None for extent in found.values()):
-                return found
+            extents = _measure_strip(network, channels, axis, length, densities, period)
+            if length >= LONGEST_STRIP or all(extent.longest is not None for extent in extents.values()):
+                return extents
         length *= 2
 
 
