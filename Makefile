@@ -22,9 +22,10 @@ $(READY): pyproject.toml
 train: $(READY)  ## train the default configuration: the brain set, about 3 minutes on 2 cores
 	$(BIN)/segnet-train $(ARGS)
 
-lint: $(READY)  ## check style
+lint: $(READY)  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 
 format: $(READY)  ## mend style
 	$(BIN)/ruff check --fix .

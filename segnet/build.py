@@ -30,12 +30,14 @@ def _assemble(config: Config) -> "nn.Module":
 
 def task_from_config(config: Config) -> "Task":
     """Build the task of a composed or stored config."""
-    return instantiate(config.task.definition)
+    task: Task = instantiate(config.task.definition)
+    return task
 
 
 def data_from_config(config: Config) -> "DataModule":
     """Build the data module of a composed or stored config."""
-    return instantiate_from_own_keys(config.data)
+    data: DataModule = instantiate_from_own_keys(config.data)
+    return data
 
 
 def build_network(overrides: Sequence[str] = ()) -> "nn.Module":

@@ -120,6 +120,7 @@ def instantiate_group(group: str, config: Config | None) -> list[Any]:
 
     parts = []
     for name, node in (config or {}).items():
+        name = str(name)
         try:
             parts.append(instantiate(node))
         except InstantiationException as error:
@@ -149,7 +150,8 @@ def to_values(config: Config, resolve: bool = True) -> Any:
 
 def from_values(values: Mapping[str, Any]) -> Config:
     """Make a config of plain values."""
-    return OmegaConf.create(dict(values))
+    config: Config = OmegaConf.create(dict(values))
+    return config
 
 
 def get_value(config: Config, path: str) -> Any:
@@ -184,7 +186,7 @@ def load_config(run_dir: str | Path) -> Config:
     if not path.is_file():
         raise UserError(f"{Path(run_dir).absolute()} is not a run folder: it has no {CONFIG}")
     values = _with_moved_targets(read_yaml(path))
-    return OmegaConf.create(_with_module_in_data(values))
+    return from_values(_with_module_in_data(values))
 
 
 def _with_module_in_data(values: dict[str, Any]) -> dict[str, Any]:

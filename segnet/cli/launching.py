@@ -7,6 +7,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from segnet.ablation.design.plan import override_text
+from segnet.compat import hydra_callbacks
 
 
 def work_off_job(config: DictConfig) -> str:
@@ -25,7 +26,6 @@ class Launcher:
     """
 
     def __init__(self, threads: int | None) -> None:
-        from hydra._internal.callbacks import Callbacks  # as Hydra's own multirun does; there is no public way
         from hydra.core.global_hydra import GlobalHydra
         from hydra.core.hydra_config import HydraConfig
         from hydra.core.plugins import Plugins
@@ -35,7 +35,7 @@ class Launcher:
         overrides = [*running.overrides.hydra, *running.overrides.task]
         config = hydra.config_loader.load_configuration(running.job.config_name, overrides, RunMode.MULTIRUN)
         self._launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks(config)),
+            hydra_context=HydraContext(config_loader=hydra.config_loader, callbacks=hydra_callbacks(config)),
             task_function=work_off_job,
             config=config,
         )

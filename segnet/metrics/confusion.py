@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from segnet.metrics.counts import class_counts, class_iou, mean_iou
+
 MIOU_DEFINITION = (
     "mIoU: mean over the classes that occur in the labels or predictions of the split, from one confusion matrix over "
     "all its pixels at the labels' own resolution, ignored pixels left out"
@@ -54,7 +56,7 @@ def image_confusions(predictions: Tensor, labels: Tensor, num_classes: int, igno
 def _count(places: Tensor, bins: int) -> Tensor:
     """Count how often each of ``bins`` numbers occurs.
 
-    A GPU's ``bincount`` looks for the largest number first and makes the CPU wait for it; adding whole numbers does
+    A GPU's ``bincount`` looks for the largest number first and makes the CPU wait for it; adding integers does
     not, and gives the same in any order.
     """
     if places.device.type == "cpu":
@@ -72,7 +74,7 @@ class Scores(NamedTuple):
     Attributes:
         iou: ``(K,)`` intersection over union of each class.
         miou: mean IoU over the classes that occur.
-        class_accuracy: mean over the labelled classes of the share of their pixels that was found.
+        class_accuracy: mean over the labelled classes of the share of their pixels that was predicted right.
         pixel_accuracy: share of all scored pixels that was right.
     """
 
@@ -90,8 +92,8 @@ def scores(confusion: Tensor) -> Scores:
         >>> scores(confusion).miou  # the mean of 1/2 and 3/4
         0.625
     """
-    matrix = confusion.double().cpu()
-    hits, labelled, predicted = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
-    iou = hits / (labelled + predicted - hits)  # 0 / 0 is NaN: the class does not occur
-    recall = hits / labelled
-    return Scores(iou, iou.nanmean().item(), recall.nanmean().item(), (hits.sum() / matrix.sum()).item())
+    counts = class_counts(confusion.cpu().numpy())
+    hits, labelled, _ = torch.from_numpy(counts).double()
+    recall = hits / labelled  # 0 / 0 is NaN: the class is not labelled
+    iou = torch.from_numpy(class_iou(counts))
+    return Scores(iou, float(mean_iou(counts)), recall.nanmean().item(), (hits.sum() / confusion.sum().cpu()).item())
