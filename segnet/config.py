@@ -12,6 +12,8 @@ from segnet.run_folder import CONFIG
 
 Config: TypeAlias = DictConfig
 """A composed or stored configuration; its values are read as attributes."""
+Values: TypeAlias = dict[str, Any]
+"""A configuration as plain dicts, lists and values."""
 
 MOVED_TARGETS = {
     "segnet.models.torchvision_encoder.TorchvisionEncoder": "segnet.models.backbones.TorchvisionEncoder",
@@ -142,6 +144,24 @@ def from_values(values: Mapping[str, Any]) -> Config:
 def get_value(config: Config, path: str) -> Any:
     """Return the value at a dotted path; None where there is none."""
     return OmegaConf.select(config, path)
+
+
+def with_values(config: Config, values: Mapping[str, Any]) -> Config:
+    """Return a copy with other values at dotted paths; a path that is new is added."""
+    config = config.copy()
+    for path, value in values.items():
+        OmegaConf.update(config, path, value, merge=False, force_add=True)
+    return config
+
+
+def values_to_yaml(values: Mapping[str, Any]) -> str:
+    """Write plain values as YAML, as they are."""
+    return OmegaConf.to_yaml(from_values(values))
+
+
+def read_values(path: Path) -> Any:
+    """Read plain values from a YAML file, interpolations as they are written."""
+    return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
 
 
 def load_config(run_dir: str | Path) -> Config:

@@ -4,8 +4,11 @@ import csv
 import io
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from segnet.errors import UserError
 
 if TYPE_CHECKING:  # reading a run's text files needs neither numpy nor Pillow
     import numpy as np
@@ -13,6 +16,7 @@ if TYPE_CHECKING:  # reading a run's text files needs neither numpy nor Pillow
 CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.csv"
 PREDICTIONS, EVALUATION = "predictions.png", "evaluation.json"
 EVALUATION_SCORES = "evaluation.npz"
+TRAIN_LOG, BATCH_RECORD = "train.log", "batches.json"
 
 
 def checkpoint_file(name: str) -> Path:
@@ -42,10 +46,30 @@ def write_picture(path: Path, pixels: "np.ndarray") -> None:
     write_whole(path, file.getvalue())
 
 
-def write_json(path: Path, values: dict[str, Any]) -> None:
+def write_json(path: Path, values: Mapping[str, object]) -> None:
     """Write values as JSON; a score that does not exist (NaN) becomes null."""
     plain = {key: None if isinstance(value, float) and value != value else value for key, value in values.items()}
     write_whole(path, json.dumps(plain, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file; an empty dict where there is none.
+
+    Raises:
+        UserError: the file is not whole.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path} is not whole ({error}): run the command that wrote it again") from error
+    return values
+
+
+def read_metrics(run_dir: Path) -> dict[str, Any]:
+    """Read the scores of a run; an empty dict where it has not ended."""
+    return read_json(run_dir / METRICS)
 
 
 def read_history(path: Path) -> list[dict[str, str]]:

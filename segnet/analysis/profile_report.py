@@ -9,6 +9,7 @@ from rich.table import Table
 from segnet.analysis.cost import StageCost
 from segnet.analysis.profile import Profile
 from segnet.analysis.receptive_field import ReceptiveField
+from segnet.number_format import format_bytes, format_count, format_milliseconds
 
 DASH = "-"
 
@@ -31,20 +32,29 @@ def print_profile(profile: Profile, setting: str, modules: bool, console: Consol
     for stage in profile.stages:
         table.add_row(*_stage_row(stage, fields.get(stage.name)))
         for module in stage.modules if modules else ():
-            cells = ("", _map_size(module.size), "", _count(module.parameters), _count(module.macs), "", "", "")
+            cells = (
+                "",
+                _map_size(module.size),
+                "",
+                format_count(module.parameters),
+                format_count(module.macs),
+                "",
+                "",
+                "",
+            )
             table.add_row(f"  {module.name} ({module.kind})", *cells[1:], style="dim")
     totals = profile.totals
     table.add_section()
-    memory = (_bytes(totals["activation_bytes"]), _bytes(totals["index_bytes"]))
+    memory = (format_bytes(totals["activation_bytes"]), format_bytes(totals["index_bytes"]))
     field = field_text(profile.fields[-1])
-    table.add_row("total", "", "", _count(totals["parameters"]), _count(totals["macs"]), *memory, field)
+    table.add_row("total", "", "", format_count(totals["parameters"]), format_count(totals["macs"]), *memory, field)
     console.print(table)
     for stage in profile.stages:
         if stage.forms:
             console.print(f"exact form in {stage.name}: {'; '.join(stage.forms)}", highlight=False)
     if profile.plain_macs is not None:
         ratio = f"{profile.plain_macs / totals['macs']:.2f} times what runs" if totals["macs"] else "none run"
-        console.print(f"plain form: {_count(profile.plain_macs)} MACs, {ratio}")
+        console.print(f"plain form: {format_count(profile.plain_macs)} MACs, {ratio}")
     for name, latency in profile.latencies.items():
         spread = f"quartiles {latency.low:.1f} to {latency.high:.1f}, {latency.repeats} calls"
         console.print(f"{name}: {latency.median:.1f} ms ({spread})")
@@ -76,13 +86,13 @@ def print_comparison(profiles: list[Profile], setting: str, console: Console | N
 def comparison_rows(profiles: list[Profile]) -> list[tuple[str, list[float], Any]]:
     """List the costs to compare: label, one value a profile, and how to show one."""
     rows: list[tuple[str, list[float], Any]] = [
-        ("parameters", [profile.totals["parameters"] for profile in profiles], _count),
-        ("MACs", [profile.totals["macs"] for profile in profiles], _count),
-        ("activations", [profile.totals["activation_bytes"] for profile in profiles], _bytes),
-        ("pool indices", [profile.totals["index_bytes"] for profile in profiles], _bytes),
+        ("parameters", [profile.totals["parameters"] for profile in profiles], format_count),
+        ("MACs", [profile.totals["macs"] for profile in profiles], format_count),
+        ("activations", [profile.totals["activation_bytes"] for profile in profiles], format_bytes),
+        ("pool indices", [profile.totals["index_bytes"] for profile in profiles], format_bytes),
     ]
     times = [
-        (name, [profile.latencies[name].median for profile in profiles], _milliseconds)
+        (name, [profile.latencies[name].median for profile in profiles], format_milliseconds)
         for name in profiles[0].latencies
     ]
     return rows + times
@@ -195,10 +205,10 @@ def _stage_row(stage: StageCost, field: ReceptiveField | None) -> tuple[str, ...
         stage.name,
         output,
         DASH if stage.stride is None else str(stage.stride),
-        _count(stage.parameters),
-        _count(stage.macs),
-        _bytes(stage.activation_bytes),
-        _bytes(stage.index_bytes),
+        format_count(stage.parameters),
+        format_count(stage.macs),
+        format_bytes(stage.activation_bytes),
+        format_bytes(stage.index_bytes),
         field_text(field),
     )
 
@@ -209,20 +219,3 @@ def _map_size(size: tuple[int, int] | None) -> str:
 
 def _with_ratio(value: float, first: float, show: Any) -> str:
     return show(value) + (f" ({value / first:.2f})" if first else "")
-
-
-def _count(value: float) -> str:
-    for least, factor, unit in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
-        if value >= least:
-            return f"{value / factor:,.2f} {unit}"
-    return f"{value:,.0f}"
-
-
-def _bytes(value: float) -> str:
-    if value < 2**17:
-        return f"{value / 2**10:.1f} KiB" if value else "0"
-    return f"{value / 2**20:,.2f} MiB"
-
-
-def _milliseconds(value: float) -> str:
-    return f"{value:,.1f} ms"

@@ -60,7 +60,7 @@ def test_comparison_table(profile: Profile) -> None:
         profile, name="other", latencies={"inference": Latency(3.0, 3.0, 3.0, 7)}, stages=profile.stages[:1]
     )
     text = printed(lambda console: print_comparison([profile, other], "here", console))
-    assert "3.0 ms (1.50)" in text
+    assert "3.00 ms (1.50)" in text
     assert "776 (1.00)" in text
     assert "116 (0.15)" in text
     assert "receptive field" in text

@@ -5,8 +5,9 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+from segnet.ablation.design.records import PlanRecord
 from segnet.errors import UserError
 
 ALLOWANCES = ("parameters", "batches")
@@ -106,34 +107,35 @@ class Plan:
     arms: tuple[Arm, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        seeds = range(self.seeds) if isinstance(self.seeds, int) else self.seeds
-        object.__setattr__(self, "seeds", tuple(seeds))
+        seeds = tuple(range(self.seeds) if isinstance(self.seeds, int) else self.seeds)
+        object.__setattr__(self, "seeds", seeds)
         if not self.factors or not all(self.factors.values()):
             raise UserError("a plan wants factors with their arms, as in factors={upsampler:[nearest,bilinear]}")
         object.__setattr__(self, "arms", tuple(_cross(self.factors)))
         names = [arm.name for arm in self.arms]
         if self.baseline is None:
             object.__setattr__(self, "baseline", names[0])
-        self._check(names)
+        self._check(names, seeds)
 
-    def _check(self, names: list[str]) -> None:
+    def _check(self, names: list[str], seeds: tuple[int, ...]) -> None:
         if self.name is None or not re.fullmatch(r"[\w.+=-]+", str(self.name)):
             raise UserError(f"name={self.name} is no name of an experiment: use letters, digits, - and _")
         if len(names) < 2:
             raise UserError(f"there is only the arm {names[0]}: a comparison wants two arms or more")
-        for values, what in ((names, "arm"), ([arm.folder for arm in self.arms], "arm"), (self.seeds, "seed")):
-            twice = next((value for value in values if list(values).count(value) > 1), None)
+        listed: list[tuple[Sequence[object], str]] = [(names, "arm"), ([arm.folder for arm in self.arms], "arm")]
+        for values, what in [*listed, (seeds, "seed")]:
+            twice = next((value for value in values if values.count(value) > 1), None)
             if twice is not None:
                 raise UserError(f"the {what} {twice} is there twice: leave one out, or give them names of their own")
         if self.baseline not in names:
             raise UserError(f"baseline={self.baseline} is none of the arms: choose one of {', '.join(names)}")
-        if not self.seeds:
+        if not seeds:
             raise UserError("seeds is empty: give seeds=[0,1,2], or seeds=3 for the same")
         if self.match not in (None, "params", "macs"):
             raise UserError(f"match={self.match} is not known: choose params or macs, or leave it out")
         if not set(self.allow) <= set(ALLOWANCES):
             raise UserError(f"allow={list(self.allow)} is not known: choose among {', '.join(ALLOWANCES)}")
-        if self.tuning is not None and self.tuning.seed in self.seeds:
+        if self.tuning is not None and self.tuning.seed in seeds:
             raise UserError(
                 f"tuning.seed={self.tuning.seed} is one of the seeds that are compared: choose another one for tuning"
             )
@@ -149,11 +151,11 @@ class Plan:
         """What all runs share."""
         return [*self.fixed, *([f"trainer.max_epochs={self.epochs}"] if self.epochs is not None else [])]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for YAML."""
+    def as_record(self) -> PlanRecord:
+        """Return the plan as plain values for YAML."""
         values = asdict(self)
         values["arms"] = {arm.name: {"levels": arm.levels, "overrides": list(arm.overrides)} for arm in self.arms}
-        return _plain(values)
+        return cast(PlanRecord, _plain_values(values))
 
 
 def package(factor: str) -> str:
@@ -171,7 +173,7 @@ def _value_text(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_value_text(one)}" for key, one in value.items()) + "}"
+        return "{" + ",".join(f"{key}:{_value_text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(_value_text, value)) + "]"
     if isinstance(value, (int, float)):
@@ -217,9 +219,9 @@ def _name(value: Any) -> str:
     return _value_text(value).replace("'", "")
 
 
-def _plain(value: Any) -> Any:
+def _plain_values(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [_plain_values(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value
