@@ -1,4 +1,4 @@
-"""A job: one run, trained by whatever process it is given to."""
+"""A job: one run, trained by the process that it is given to."""
 
 import contextlib
 import logging

@@ -9,7 +9,8 @@ from segnet.ablation.statistics.estimates import CONFIDENCE, FloatArray
 from segnet.ablation.statistics.records import Interval
 
 RESAMPLES = 10_000
-_CHUNK_NUMBERS = 8_000_000  # of float64 held at a time, 64 MB
+CHUNK_NUMBERS = 8_000_000
+"""Numbers of float64 that are held at a time, 64 MB."""
 
 
 def resample(images: int, resamples: int, random: np.random.Generator) -> npt.NDArray[np.intp]:
@@ -40,7 +41,7 @@ def bootstrap_values(
     runs, images, shape = counts.shape[:-3], counts.shape[-3], counts.shape[-2:]
     flat = np.moveaxis(counts, -3, 0).reshape(images, -1).astype(float)  # counts below 2^53 are exact
     random = np.random.default_rng(seed)
-    chunk = max(1, _CHUNK_NUMBERS // max(flat.shape[1], images))
+    chunk = max(1, CHUNK_NUMBERS // max(flat.shape[1], images))
     scores = []
     for start in range(0, resamples, chunk):
         weights = resample(images, min(chunk, resamples - start), random).astype(float)
