@@ -20,7 +20,7 @@ def plan_from_config(config: DictConfig) -> "Plan":
     """Read the plan.
 
     Raises:
-        UserError: a setting is not known, or the plan makes no experiment.
+        UserError: a setting is not known, or the plan does not make an experiment.
     """
     from dataclasses import fields
 

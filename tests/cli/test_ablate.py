@@ -89,7 +89,7 @@ def test_one_process_runs_an_experiment(monkeypatch, capsys, tmp_path):
     ("arguments", "message"),
     [
         ([], "say ablation=..., as in ablation=quick"),
-        (["ablation=quick", "baseline=lanczos"], "baseline=lanczos is none of the arms"),
+        (["ablation=quick", "baseline=lanczos"], "baseline=lanczos is not one of the arms"),
         (["ablation=quick", "+seed=1"], "a plan has no setting seed: choose among"),
         (["ablation=quick", "+job.folder=x"], "a plan has no setting job: choose among"),
         (["ablation=quick", "tuning={trial:3}"], "tuning has no setting trial: choose among"),

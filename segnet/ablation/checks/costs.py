@@ -45,7 +45,7 @@ def measure_costs(configs: Mapping[str, Config], repeats: int = 10) -> CostsReco
         for task, workload in (("inference", inference_workload), ("training step", training_workload)):
             workloads[f"{task} of {name}"] = workload(network, images, precision)
             timed[f"{task} of {name}"] = (name, task)
-    with precision_context(precision, device.type):  # refuses what cannot be timed
+    with precision_context(precision, device.type):  # refuses a precision that the device does not have
         pass
     for workload_name, latency in measure_latencies(workloads, device, repeats).items():
         name, task = timed[workload_name]

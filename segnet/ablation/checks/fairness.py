@@ -81,12 +81,12 @@ def check_start(configs: Mapping[str, Config], seeds: Iterable[int], allow: Sequ
         if different and "parameters" not in allow:
             raise UserError(
                 f"with seed {seed} the arms start with different bits in parameters that they share: "
-                f"{_shorten(different)}; mend their initialisation, or say allow=[parameters] where the factor is "
+                f"{_shorten(different)}; correct their initialisation, or say allow=[parameters] where the factor is "
                 f"meant to change it"
             )
         if not batches[str(seed)]["same"] and "batches" not in allow:
             raise UserError(
-                f"with seed {seed} the arms do not see the same batches ({_differing_pair(shown)}): a sample may "
+                f"with seed {seed} the arms are not shown the same batches ({_differing_pair(shown)}): a sample may "
                 f"depend on the seed, the epoch and its index alone; or say allow=[batches] where the factor is meant "
                 f"to change them"
             )

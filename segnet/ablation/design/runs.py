@@ -11,9 +11,9 @@ from segnet.ablation.design.plan import Arm
 from segnet.config import Config, to_values
 
 NOT_PART_OF_A_RUN = ("name", "run_dir", "resume", "logger", "data.num_workers", "data.module.num_workers")
-"""Config paths that say where and how a run is kept or fed, and nothing about what is trained."""
+"""Config paths that say where a run is kept and how it is fed, and have no effect on the training."""
 Kind = Literal["as_is", "matched", "tuning"]
-"""What a run belongs to: the comparison of the arms as they are, that of arms matched in cost, or the tuning."""
+"""A run is of the comparison of the arms as they are, of that of arms matched in cost, or of the tuning."""
 AS_IS: Literal["as_is"] = "as_is"
 MATCHED: Literal["matched"] = "matched"
 COMPARISONS = (AS_IS, MATCHED)
@@ -26,7 +26,7 @@ class Run:
     Attributes:
         arm: the arm.
         seed: of the training.
-        kind: what it belongs to.
+        kind: the comparison, or the tuning, that it belongs to.
         config: as composed, for this seed; ``run_dir`` is left open.
         key: see :func:`config_key`.
         folder: the run folder.
@@ -54,7 +54,7 @@ def plan_run(arm: Arm, config: Config, seed: int, kind: Kind, root: Path) -> Run
 
 
 def config_key(config: Config) -> str:
-    """Hash a config, resolved, without what has no effect on the training: 10 hexadecimal digits."""
+    """Hash a config, resolved, without :data:`NOT_PART_OF_A_RUN`: 10 hexadecimal digits."""
     config = config.copy()
     config.run_dir = ""  # the time is in it, and callbacks have copies of it
     values = to_values(config)

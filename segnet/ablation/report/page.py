@@ -111,7 +111,7 @@ def _by_outcome(variant: VariantResult) -> list[ComparisonResult]:
     """Order the comparisons with the baseline: better arms first, and larger differences before smaller ones."""
     order = ("better", "worse", "none", "no verdict")
     comparisons = variant["comparisons"].get("miou", [])
-    return sorted(comparisons, key=lambda found: (order.index(found["outcome"]), -abs(found["difference"] or 0)))
+    return sorted(comparisons, key=lambda c: (order.index(c["outcome"]), -abs(c["difference"] or 0)))
 
 
 def _missing(results: Results) -> list[Row]:
@@ -150,7 +150,8 @@ class Certificate(TypedDict):
 
 def _certificate(fairness: FairnessRecord) -> dict[str, Any]:
     """Shorten the proof so that it can be read."""
-    trained: TrainedComparison = fairness.get("trained", {"seeds": {}, "problems": []})
+    untrained: TrainedComparison = {"seeds": {}, "problems": []}
+    trained = fairness.get("trained", untrained)
     checked: dict[str, Certificate] = {}
     for kind, check in fairness.get("checked", {}).items():
         seeds: list[SeedCertificate] = []

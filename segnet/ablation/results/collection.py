@@ -172,7 +172,7 @@ def _verdicts(scores: Arms, baseline: str, resamples: int) -> Verdicts:
 
 
 def _with_verdicts(comparisons: list[Comparison]) -> list[ComparisonResult]:
-    return [cast(ComparisonResult, asdict(found) | {"verdict": verdict_sentence(found)}) for found in comparisons]
+    return [cast(ComparisonResult, asdict(c) | {"verdict": verdict_sentence(c)}) for c in comparisons]
 
 
 def _costs(folder: ExperimentFolder, kind: str, arm: str) -> Costs:

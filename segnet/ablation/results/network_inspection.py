@@ -108,7 +108,7 @@ def _inspect_runs(chosen: Mapping[str, tuple[int, Path]]) -> Inspection:
             inspection.maps[arm] = _middle(gradient, (MAP_SIDE, MAP_SIDE)).numpy()
         order = _order_by_difference([run for _, run in chosen.values()])
         inspection.crops = find_disagreements(networks, data, order)
-    except UserError as error:  # the data are not there any more, say; the report does without
+    except UserError as error:  # such as data that are no longer there; the report does without
         return Inspection({"skipped": str(error)})
     return inspection
 
@@ -119,7 +119,7 @@ def _probes(images: list[Tensor]) -> Tensor:
 
 
 def _middle(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Cut the middle out of ``(..., H, W)``, from an even row and column on, so that phases stay what they are."""
+    """Cut the middle out of ``(..., H, W)``, from an even row and column on, so that phases are kept."""
     for axis, side in zip((-2, -1), size, strict=True):
         side = min(side, maps.shape[axis])
         maps = maps.narrow(axis, (maps.shape[axis] - side) // 2 // 2 * 2, side)

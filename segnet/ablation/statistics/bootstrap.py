@@ -1,4 +1,4 @@
-"""Resampling the test images: what other images of the same kind would have done to the scores."""
+"""Resampling the test images: how the scores would vary over other images of the same kind."""
 
 from collections.abc import Callable
 
@@ -29,7 +29,7 @@ def bootstrap_values(
 
     Args:
         sums: ``(..., n, *shape)`` with at least one leading axis; for each run and each of n images the counts that
-            add up over images, ``shape`` being what ``statistic`` takes: two axes, such as ``(3, K)``.
+            add up over images, ``shape`` being that of the argument of ``statistic``: two axes, such as ``(3, K)``.
         statistic: takes summed counts ``(..., *shape)`` to scores ``(...)``.
         resamples: how many, R.
         seed: of the drawing.

@@ -83,7 +83,7 @@ def _compare_pair(
     covariance = float(image_covariance(resampled, arm.images))
     estimated = estimate(differences, covariance, confidence)
     deviation = float(estimated.deviation)
-    # Holm's first step asks for this level: enough whatever the other comparisons give.
+    # Holm's first step asks for this level: it is enough for any results of the other comparisons.
     noise = (deviation, covariance, (1 - confidence) / comparisons) if deviation > 0 else None
     return Comparison(
         measure=measure,

@@ -2,7 +2,7 @@
 
 A score, or a difference between two arms paired by seed, is taken once a seed, and always on the same test images:
 
-    value of seed s = mean + what this seed did + what these images do to every seed
+    value of seed s = mean + noise of this seed + noise of these images, the same for every seed
 
 The first noise averages out over seeds and is estimated by their spread; the second does not, and is estimated by
 resampling the images (:func:`segnet.ablation.statistics.image_covariance`). It is the model of several readers who
@@ -60,7 +60,7 @@ def half_width(
         alpha: the error that is allowed, two-sided; may be an array.
         seeds: number of seeds, 2 or more.
         variance: over the seeds.
-        covariance: what all seeds share, 0 for no image noise.
+        covariance: the noise that all seeds share, 0 for no image noise.
     """
     t, z = special.stdtrit(seeds - 1, 1 - alpha / 2), special.ndtri(1 - alpha / 2)
     half: FloatArray = np.sqrt(t**2 * variance / seeds + z**2 * covariance)

@@ -1,4 +1,4 @@
-"""What the statistics give back; all in the measure's points, and NaN where nothing can be said."""
+"""The results of the statistics; all in the measure's points, and NaN where nothing can be said."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -50,7 +50,7 @@ class Comparison:
         p_holm: the same, corrected for all comparisons of the experiment (Holm).
         comparisons: how many these are.
         effect_size: Hedges' g of the paired differences over seeds.
-        image_deviation: standard deviation of what the images do to the difference at every seed.
+        image_deviation: standard deviation of the noise of images, which the differences of all seeds share.
         smallest_detectable: difference that would be found with a chance of 80% at this noise, with these seeds.
         seeds_needed: seeds to find a difference of ``target`` with that chance; None where 1000 are
             not enough, or where the noise is not known.

@@ -6,7 +6,7 @@ from segnet.ablation.statistics.records import Comparison
 
 
 def verdict_sentence(comparison: Comparison) -> str:
-    """Say what a comparison found, or why nothing can be said."""
+    """Write the verdict of a comparison, or why there is none."""
     arms, seeds = f"{comparison.arm} and {comparison.baseline}", len(comparison.differences)
     if comparison.outcome in ("better", "worse"):
         return _difference_sentence(comparison)

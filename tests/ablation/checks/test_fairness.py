@@ -53,7 +53,7 @@ def test_shared_parameters_that_start_differently_are_caught(arm_configs):
 
 def test_batches_that_depend_on_what_ran_before_are_caught(arm_configs):
     unfair = arm_configs(f"data.dataset._target_={unfair_parts.__name__}.LeakyShapes")
-    with pytest.raises(UserError, match=r"do not see the same batches \(nearest and transposed_conv differ\)"):
+    with pytest.raises(UserError, match=r"are not shown the same batches \(nearest and transposed_conv differ\)"):
         check_start(unfair, [0], [])
     assert set(check_start(unfair, [0], ["batches"])["batches"]["0"]["arms"]) == {"nearest", "transposed_conv"}
 

@@ -130,7 +130,7 @@ def test_failed_and_missing_runs_are_shown_plainly(tmp_path):
         ("max_unpool", 2): "failed",
     }
     page = report(tmp_path, replace(one_factor(bilinear=0.7, nearest=0.7, max_unpool=0.8), status=status))[1]
-    assert "4 runs are missing. What follows holds for those that are done." in page.text
+    assert "4 runs are missing. Everything below is about the completed runs." in page.text
     assert f"nearest, seed 1: failed {text.MISSING} the loss is not finite" in page.text
     assert "max_unpool, seed 1: killed" in page.text
     assert "2 of 3" in page.text
