@@ -14,6 +14,8 @@ from segnet.run_folder import CONFIG
 
 Config: TypeAlias = DictConfig
 """A composed or stored configuration; its values are read as attributes."""
+Values: TypeAlias = dict[str, Any]
+"""A configuration as plain dicts, lists and values."""
 
 MOVED_TARGETS = {
     "segnet.models.torchvision_encoder.TorchvisionEncoder": "segnet.models.backbones.TorchvisionEncoder",
@@ -173,6 +175,19 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"cannot read {path}: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is not a YAML file: {' '.join(str(error).split())}") from error
+
+
+def with_values(config: Config, values: Mapping[str, Any]) -> Config:
+    """Return a copy with other values at dotted paths; a path that is new is added."""
+    config = config.copy()
+    for path, value in values.items():
+        OmegaConf.update(config, path, value, merge=False, force_add=True)
+    return config
+
+
+def values_to_yaml(values: Mapping[str, Any]) -> str:
+    """Write plain values as YAML, as they are."""
+    return OmegaConf.to_yaml(from_values(values))
 
 
 def load_config(run_dir: str | Path) -> Config:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # reading a run's text files needs neither numpy nor Pillow
 CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.csv"
 PREDICTIONS, EVALUATION = "predictions.png", "evaluation.json"
 EVALUATION_SCORES = "evaluation.npz"
+TRAIN_LOG, BATCH_RECORD = "train.log", "batches.json"
 
 Metrics: TypeAlias = dict[str, object]
 """``metrics.json``: an :class:`Outcome`, and of a completed run its :class:`RunFacts` and its scores by flat names such
@@ -91,20 +92,28 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
     write_whole(path, json.dumps(plain, indent=2, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file; an empty dict where there is none.
+
+    Raises:
+        UserError: the file is not whole.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        values: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise UserError(f"{path} is not whole ({error}): run the command that wrote it again") from error
+    return values
+
+
 def read_metrics(run_dir: Path) -> Metrics:
     """Read the ``metrics.json`` of a run; nothing where it has not ended.
 
     Raises:
         UserError: the file is damaged.
     """
-    path = run_dir / METRICS
-    if not path.is_file():
-        return {}
-    try:
-        metrics: Metrics = json.loads(path.read_text())
-    except ValueError as error:
-        raise UserError(f"{path} is damaged ({error}): train the run again") from error
-    return metrics
+    return read_json(run_dir / METRICS)
 
 
 def write_metrics(run_dir: Path, outcome: Outcome, results: Metrics) -> None:

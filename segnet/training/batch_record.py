@@ -1,16 +1,12 @@
 """What a training was shown first, as a hash."""
 
-import hashlib
 from pathlib import Path
 
 import pytorch_lightning as pl
-import torch
-from torch import Tensor
 
+from segnet.data.hashing import hash_batch
 from segnet.data.samples import Batch
-from segnet.run_folder import write_json
-
-BATCH_RECORD = "batches.json"
+from segnet.run_folder import BATCH_RECORD, write_json
 
 
 class BatchRecord(pl.Callback):
@@ -37,18 +33,3 @@ class BatchRecord(pl.Callback):
         self.hashes.append(hash_batch(batch))
         if trainer.is_global_zero:
             write_json(self.path, {"device": str(batch["image"].device), "batches": self.hashes})
-
-
-def hash_tensor(*tensors: Tensor) -> str:
-    """Hash shape, type and bits of tensors, whatever their memory layout."""
-    digest = hashlib.blake2b(digest_size=8)
-    for tensor in tensors:
-        pixels = tensor.detach().cpu().contiguous()
-        digest.update(f"{tuple(pixels.shape)} {pixels.dtype}".encode())
-        digest.update(pixels.flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def hash_batch(batch: Batch) -> str:
-    """Hash images, labels and indices of a batch."""
-    return hash_tensor(batch["image"], batch["label"], batch["index"])
