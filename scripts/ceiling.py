@@ -4,11 +4,12 @@
 ``python scripts/ceiling.py val 20 data=camvid`` 20 of them, spread evenly.
 """
 
-import sys
+import argparse
 
 from segnet.analysis.ceiling import STRIDES, Ceiling, split_ceilings
 from segnet.build import data_from_config
 from segnet.config import compose
+from segnet.data.module import SPLITS
 
 
 def table(rows: list[Ceiling]) -> str:
@@ -22,9 +23,16 @@ def table(rows: list[Ceiling]) -> str:
 
 
 def main() -> None:
-    split, *rest = sys.argv[1:]
-    images = int(rest.pop(0)) if rest and rest[0].isdigit() else None
-    print(table(split_ceilings(data_from_config(compose(["data.num_workers=0", *rest])), split, images)))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("split", choices=SPLITS)
+    parser.add_argument("images", nargs="?", help="how many, spread evenly (default: all)")
+    parser.add_argument("overrides", nargs="*", metavar="OVERRIDE", help="as of segnet-train, such as data=camvid")
+    arguments = parser.parse_args()
+    images, overrides = arguments.images, arguments.overrides
+    if images is not None and not images.isdigit():
+        images, overrides = None, [images, *overrides]
+    data = data_from_config(compose(["data.num_workers=0", *overrides]))
+    print(table(split_ceilings(data, arguments.split, None if images is None else int(images))))
 
 
 if __name__ == "__main__":

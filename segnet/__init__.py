@@ -1,6 +1,17 @@
-"""segnet: encoder-decoder segmentation training with controlled ablations of upsamplers."""
+"""segnet: encoder-decoder segmentation training with controlled ablations of upsamplers.
 
-__version__ = "0.1.0"
+Example:
+    >>> import segnet
+    >>> network = segnet.build_network(["model=unet", "upsampler=max_unpool"])  # doctest: +SKIP
+    >>> network = segnet.load("runs/brain/2026-01-31_12-00-00")  # doctest: +SKIP
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from segnet.build import build_network, load
+
+__version__ = "0.2.0"
 __all__ = ["build_network", "load"]
 
 
@@ -11,3 +22,7 @@ def __getattr__(name: str) -> object:
 
         return getattr(build, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

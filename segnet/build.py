@@ -30,19 +30,24 @@ def _assemble(config: Config) -> "nn.Module":
 
 def task_from_config(config: Config) -> "Task":
     """Build the task of a composed or stored config."""
-    return instantiate(config.task.definition)
+    task: Task = instantiate(config.task.definition)
+    return task
 
 
 def data_from_config(config: Config) -> "DataModule":
     """Build the data module of a composed or stored config."""
-    return instantiate_from_own_keys(config.data)
+    data: DataModule = instantiate_from_own_keys(config.data)
+    return data
 
 
 def build_network(overrides: Sequence[str] = ()) -> "nn.Module":
     """Build a network from the shipped configurations and Hydra overrides.
 
     Example:
-        ``segnet.build_network(["data=camvid", "upsampler=max_unpool"])``
+        >>> import torch, segnet
+        >>> network = segnet.build_network(["data=camvid", "upsampler=max_unpool", "skip=none"])
+        >>> network(torch.rand(1, 3, 45, 60)).shape
+        torch.Size([1, 11, 45, 60])
 
     Args:
         overrides: as on the command line of ``segnet-train``.

@@ -14,6 +14,8 @@ from segnet.run_folder import CONFIG
 
 Config: TypeAlias = DictConfig
 """A composed or stored configuration; its values are read as attributes."""
+Values: TypeAlias = dict[str, Any]
+"""A configuration as plain dicts, lists and values."""
 
 MOVED_TARGETS = {
     "segnet.models.torchvision_encoder.TorchvisionEncoder": "segnet.models.backbones.TorchvisionEncoder",
@@ -120,6 +122,7 @@ def instantiate_group(group: str, config: Config | None) -> list[Any]:
 
     parts = []
     for name, node in (config or {}).items():
+        name = str(name)
         try:
             parts.append(instantiate(node))
         except InstantiationException as error:
@@ -149,7 +152,8 @@ def to_values(config: Config, resolve: bool = True) -> Any:
 
 def from_values(values: Mapping[str, Any]) -> Config:
     """Make a config of plain values."""
-    return OmegaConf.create(dict(values))
+    config: Config = OmegaConf.create(dict(values))
+    return config
 
 
 def get_value(config: Config, path: str) -> Any:
@@ -173,6 +177,19 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path} is not a YAML file: {' '.join(str(error).split())}") from error
 
 
+def with_values(config: Config, values: Mapping[str, Any]) -> Config:
+    """Return a copy with other values at dotted paths; a path that is new is added."""
+    config = config.copy()
+    for path, value in values.items():
+        OmegaConf.update(config, path, value, merge=False, force_add=True)
+    return config
+
+
+def values_to_yaml(values: Mapping[str, Any]) -> str:
+    """Write plain values as YAML, as they are."""
+    return OmegaConf.to_yaml(from_values(values))
+
+
 def load_config(run_dir: str | Path) -> Config:
     """Read the resolved config of a run folder.
 
@@ -184,7 +201,7 @@ def load_config(run_dir: str | Path) -> Config:
     if not path.is_file():
         raise UserError(f"{Path(run_dir).absolute()} is not a run folder: it has no {CONFIG}")
     values = _with_moved_targets(read_yaml(path))
-    return OmegaConf.create(_with_module_in_data(values))
+    return from_values(_with_module_in_data(values))
 
 
 def _with_module_in_data(values: dict[str, Any]) -> dict[str, Any]:

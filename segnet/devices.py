@@ -5,6 +5,7 @@ from typing import Literal, TypeAlias
 
 import torch
 
+from segnet.compat import cpu_has_bfloat16
 from segnet.errors import UserError
 
 Precision: TypeAlias = Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true", "bf16-true", "16-true"]
@@ -54,7 +55,7 @@ def choose_precision(setting: str, device: str) -> str:
         return setting
     if device == "cuda":
         return "bf16-mixed" if torch.cuda.get_device_capability() >= (8, 0) else "16-mixed"
-    if device == "cpu" and (torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()):
+    if device == "cpu" and cpu_has_bfloat16():
         return "bf16-mixed"
     return "32-true"
 

@@ -69,7 +69,7 @@ def _write_camvid(root: Path, images: int = 3, size: tuple[int, int] = (6, 8)) -
     return root
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def write_camvid() -> Callable[..., Path]:
     """Write a tiny data set in CamVid's layout into a folder, and return the folder."""
     return _write_camvid

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from omegaconf import OmegaConf
 
+from segnet.config import to_yaml, values_to_yaml
 from segnet.metrics import ImageScores
 from segnet.run_folder import write_json
 
@@ -87,7 +87,7 @@ def write_experiment(root: Path, made: Synthetic) -> Path:
         "axis": axis,
         "baseline_config": {"seed": 0, "data": {"name": "shapes", "size": [64, 64]}, "optimizer": {"lr": 0.01}},
     }
-    (root / "plan.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(plan)))
+    (root / "plan.yaml").write_text(values_to_yaml(plan))
     write_json(root / "fairness.json", _fairness(made, axis))
     write_json(root / "costs.json", {kind: _costs(made) for kind in made.kinds})
     return root
@@ -237,7 +237,7 @@ def add_networks(root: Path) -> None:
     for metrics in sorted(root.glob("runs/*/*/metrics.json")):
         arm, seed = metrics.parent.parent.name, metrics.parent.name.split("-")[0]
         config = compose([*tiny, f"upsampler={arm}", f"seed={seed}"])
-        metrics.with_name("config.yaml").write_text(OmegaConf.to_yaml(config, resolve=True))
+        metrics.with_name("config.yaml").write_text(to_yaml(config))
         state = {f"network.{name}": value for name, value in network_from_config(config).state_dict().items()}
         (metrics.parent / "checkpoints").mkdir(exist_ok=True)
         torch.save({"state_dict": state}, metrics.parent / "checkpoints" / "best.ckpt")

@@ -1,7 +1,10 @@
+import os
+
 import pytest
 import torch
 
-from segnet.devices import choose_precision
+from segnet.devices import available_cores, choose_device, choose_precision
+from segnet.errors import UserError
 
 
 def test_a_named_precision_is_kept():
@@ -25,3 +28,14 @@ def test_a_gpu_takes_bfloat16_from_ampere_on(monkeypatch, capability, expected):
 
 def test_elsewhere_it_stays_with_float32():
     assert choose_precision("auto", "mps") == "32-true"
+
+
+def test_without_affinity_all_cores_of_the_machine_count(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert available_cores() == os.cpu_count()
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(UserError, match="device=tpu is not known: choose auto, cpu or cuda"):
+        choose_device("tpu")
+    assert choose_device("cpu") == torch.device("cpu")

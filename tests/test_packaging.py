@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import segnet
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -17,6 +19,7 @@ def test_the_wheel_carries_the_configs_and_the_commands(tmp_path):
         text=True,
     )
     (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.startswith(f"segnet-{segnet.__version__}-")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         archive.extractall(tmp_path / "site")

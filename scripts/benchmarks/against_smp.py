@@ -86,7 +86,7 @@ def our_epochs(gate: Gate, overrides: Sequence[str], folder: Path) -> None:
     from segnet.config import compose
     from segnet.training.run import train
 
-    config = compose([*overrides, "+callbacks.gate={_target_: turns.EpochGate}"])
+    config = compose([*overrides, "+callbacks.gate={_target_: scripts.benchmarks.turns.EpochGate}"])
     gate.begin()
     with contextlib.suppress(SystemExit, KeyboardInterrupt):
         train(config, folder)
@@ -96,19 +96,12 @@ def our_steps(gate: Gate, overrides: Sequence[str], device: str) -> None:
     """Run training steps on one batch, one a turn."""
     from segnet.build import data_from_config, network_from_config, task_from_config
     from segnet.config import compose, instantiate
+    from segnet.training.run import build_module
 
     config = compose(overrides)
     task, data = task_from_config(config), data_from_config(config)
     gate.begin()
-    module = task.training_module(
-        network_from_config(config),
-        data,
-        loss=task.make_loss(instantiate(config.loss), instantiate(config.class_weights), data),
-        optimizer=instantiate(config.optimizer),
-        scheduler=instantiate(config.scheduler),
-        channels_last=config.channels_last,
-        compile_network=config.compile,
-    ).to(device)
+    module = build_module(config, task, data, network_from_config(config)).to(device)
     images, labels = one_batch(config.data.batch_size, config.data.augmentation.crop, device)
     batch = {"image": images, "label": labels, "index": torch.arange(len(images))}
     optimizer = instantiate(config.optimizer)(module.parameters())

@@ -17,24 +17,24 @@ DEVICE_TITLES = {"cpu": "CPU", "cuda": "GPU (CUDA)"}
 
 
 class Benchmark(NamedTuple):
-    """One section of the page: its record's name, its script's, and its heading while there is no record."""
+    """One section of the page: its record's name, its module's, and its heading while there is no record."""
 
     name: str
-    script: str
+    module: str
     title: str
 
 
 BENCHMARKS = (
-    Benchmark("against_smp", "against_smp.py", "Training against segmentation_models.pytorch"),
-    Benchmark("operators", "operators.py", "Operators: plain form against exact form"),
-    Benchmark("rules", "rules.py", "Where exact forms begin to pay"),
-    Benchmark("networks", "networks.py", "Networks: plain form against exact form"),
-    Benchmark("bound", "bound.py", "Where a step's time goes"),
-    Benchmark("pooling", "pooling.py", "Max-pool and max-unpool with compact indices"),
-    Benchmark("input", "input_pipeline.py", "Input pipeline"),
-    Benchmark("growth", "growth.py", "How cost grows"),
-    Benchmark("startup", "startup.py", "Start-up"),
-    Benchmark("ablation", "ablation.py", "Experiments"),
+    Benchmark("against_smp", "against_smp", "Training against segmentation_models.pytorch"),
+    Benchmark("operators", "operators", "Operators: plain form against exact form"),
+    Benchmark("rules", "rules", "Where exact forms begin to pay"),
+    Benchmark("networks", "networks", "Networks: plain form against exact form"),
+    Benchmark("bound", "bound", "Where a step's time goes"),
+    Benchmark("pooling", "pooling", "Max-pool and max-unpool with compact indices"),
+    Benchmark("input", "input_pipeline", "Input pipeline"),
+    Benchmark("growth", "growth", "How cost grows"),
+    Benchmark("startup", "startup", "Start-up"),
+    Benchmark("ablation", "ablation", "Experiments"),
 )
 
 INTRODUCTION = """\
@@ -104,7 +104,7 @@ def render_section(benchmark: Benchmark, records: Mapping[str, Mapping[str, Any]
     for device, record in records.items():
         parts.append(f"### {DEVICE_TITLES[device]}: {benchmark.title}\n")
         if record is None:
-            parts.append(f"Not measured yet: `python scripts/benchmarks/{benchmark.script} --device {device}`.\n")
+            parts.append(f"Not measured yet: `python -m scripts.benchmarks.{benchmark.module} --device {device}`.\n")
             continue
         if not shared:
             parts.append(f"{abouts[device]}\n")

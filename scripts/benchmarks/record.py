@@ -12,7 +12,6 @@ import argparse
 import datetime
 import importlib.metadata
 import json
-import os
 import statistics
 import sys
 from collections.abc import Sequence
@@ -57,10 +56,11 @@ def describe(device: str, packages: Sequence[str] = ()) -> dict[str, str | int]:
     import torch
 
     from segnet.analysis.latency import describe_device
+    from segnet.devices import available_cores
 
     facts = describe_device(torch.device(device))
     facts["device_name"] = f"{_processor()}, {facts['device_name']}" if device == "cpu" else facts["device_name"]
-    facts["cores"] = len(os.sched_getaffinity(0))
+    facts["cores"] = available_cores()
     return facts | {package: importlib.metadata.version(package) for package in packages}
 
 
@@ -94,7 +94,7 @@ def write_record(
     """
     from segnet.run_folder import write_whole
 
-    words = ["python", f"scripts/benchmarks/{Path(sys.argv[0]).name}", *_shown_arguments(sys.argv[1:])]
+    words = ["python", "-m", f"scripts.benchmarks.{Path(sys.argv[0]).stem}", *_shown_arguments(sys.argv[1:])]
     command = " ".join(words)
     if earlier is not None:
         command = AND_THEN.join(dict.fromkeys([*earlier.split(AND_THEN), command]))

@@ -26,17 +26,17 @@ TOTALS = {"cpu": 5400.0, "cuda": 580.0}
 
 def run(benchmark: Benchmark, device: str, out: Path, limit: float) -> str:
     """Run one benchmark, and say in a few words what became of it."""
-    module = benchmark.script.removesuffix(".py")
     if record_path(out, benchmark.name, device).is_file():
         return "is there already"
-    if importlib.util.find_spec(f"{PACKAGE}.{module}") is None:
-        return "has no script"
+    if importlib.util.find_spec(f"{PACKAGE}.{benchmark.module}") is None:
+        return "has no module"
     if limit <= 0:
         return "had no time left"
     started = time.perf_counter()
     # A session of its own, so that the processes that it starts end with it.
     process = subprocess.Popen(
-        [sys.executable, "-m", f"{PACKAGE}.{module}", "--device", device, "--out", str(out)], start_new_session=True
+        [sys.executable, "-m", f"{PACKAGE}.{benchmark.module}", "--device", device, "--out", str(out)],
+        start_new_session=True,
     )
     try:
         code = process.wait(limit)

@@ -1,7 +1,6 @@
 """A whole experiment: from a plan to a folder of runs with proof, costs and results."""
 
 import contextlib
-import fcntl
 import json
 import platform
 import subprocess
@@ -10,103 +9,126 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import cast
 
-from omegaconf import DictConfig, OmegaConf
+from filelock import FileLock, Timeout
 
 from segnet import __version__
 from segnet.ablation.checks.costs import measure_costs
 from segnet.ablation.checks.fairness import check_start, check_trained
 from segnet.ablation.checks.matching import WIDTHS, match_costs, with_widths
+from segnet.ablation.checks.records import CostsRecord, FairnessCheck, FairnessRecord
 from segnet.ablation.design.axis import check_axis
+from segnet.ablation.design.files import COSTS, EXPERIMENT, FAIRNESS, LOCK, PLAN, RUNS, TUNING, TUNING_RUNS
 from segnet.ablation.design.plan import Plan
+from segnet.ablation.design.records import AxisComparison
+from segnet.ablation.design.runs import AS_IS, MATCHED, Kind, Run, config_key, plan_run
 from segnet.ablation.execution.engines import Engine, InProcess, run_all
-from segnet.ablation.execution.progress import duration, shown
-from segnet.ablation.execution.runs import Run, config_key, plan_run, read_metrics, seconds_worked, status
-from segnet.ablation.execution.tuning import tune, with_values
-from segnet.ablation.report.writing import COSTS, EXPERIMENT, write_report
-from segnet.config import compose
+from segnet.ablation.execution.progress import show_progress
+from segnet.ablation.execution.records import ExperimentRecord, RunEntry, TuningRecord
+from segnet.ablation.execution.run_state import seconds_trained, status
+from segnet.ablation.execution.tuning import tune
+from segnet.ablation.report.writing import write_report
+from segnet.config import Config, Values, compose, get_value, to_values, values_to_yaml, with_values
 from segnet.errors import UserError
-from segnet.run_folder import write_whole
+from segnet.number_format import format_duration
+from segnet.run_folder import read_json, read_metrics, write_whole
 
-PLAN, FAIRNESS = "plan.yaml", "fairness.json"
-AS_IS, MATCHED = "as_is", "matched"
 EVERY_RUN = (
     "callbacks.progress_bar=null",
     "+callbacks.batch_record={_target_:segnet.training.batch_record.BatchRecord,run_dir:'${run_dir}'}",
 )
 """What an experiment adds to the recipe."""
+Configs = Mapping[str, Config]
+"""By arm."""
 
 
-def run_ablation(plan: Plan, experiment_dir: str | Path, engine: Engine | None = None) -> dict[str, Any]:
-    """Prove that the comparison is fair, run what is missing of it, and write its results.
+def run_ablation(plan: Plan, experiment_dir: str | Path, engine: Engine | None = None) -> ExperimentRecord:
+    """Prove that the comparison is fair, train the runs that are missing, and write the results.
 
-    Calling it again with the same plan and folder goes on with what is not done.
+    Calling it again with the same plan and folder trains only the runs that are not completed.
 
     Args:
         plan: the plan.
-        experiment_dir: where to; it gets ``plan.yaml``, ``fairness.json``, ``costs.json``, ``experiment.json``,
-            ``results.csv`` and ``runs/<arm>/<seed>-<key>/``.
-        engine: where the runs are worked off; None: one after another in this process.
+        experiment_dir: the folder; it gets ``plan.yaml``, ``fairness.json``, ``costs.json``, ``experiment.json``, the
+            results and the report, and ``runs/<arm>/<seed>-<key>/``.
+        engine: where the runs are trained; None: one after another in this process.
 
     Returns:
         The content of ``experiment.json``. Its ``status`` is "completed", "incomplete" (runs failed or were killed) or
         "unfair" (runs were trained on different batches).
 
     Raises:
-        UserError: the plan is refused, or another process is at work in the folder.
+        UserError: the plan is refused, or another process is using the folder.
     """
     root = Path(experiment_dir).absolute()
-    with _alone(root):
+    with lock_folder(root):
         return _Experiment(plan, root, engine or InProcess()).run()
+
+
+@contextlib.contextmanager
+def lock_folder(root: Path) -> Iterator[None]:
+    """Keep other processes out of an experiment folder.
+
+    Raises:
+        UserError: another process has locked it.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(root / LOCK, timeout=0):
+            yield
+    except Timeout:
+        raise UserError(f"another command is using {root}: wait for it, or name another ablation_dir") from None
 
 
 class _Experiment:
     def __init__(self, plan: Plan, root: Path, engine: Engine) -> None:
         self.plan, self.root, self.engine = plan, root, engine
+        self.seeds, self.baseline = cast(tuple[int, ...], plan.seeds), cast(str, plan.baseline)  # of a checked plan
         self.started = time.time()
         self.runs: list[Run] = []
-        self.tuning: dict[str, Any] | None = None
+        self.tuning: TuningRecord | None = None
 
-    def run(self) -> dict[str, Any]:
+    def run(self) -> ExperimentRecord:
         base = compose([*self.plan.base_overrides, *EVERY_RUN])
         configs = self._arm_configs(base)
-        on_axis = check_axis(configs, self.plan.axis) if not self._tunes_per_arm else None
-        if self.plan.tuning is not None:
-            configs = self._tuned(configs)
-        on_axis = on_axis or check_axis(configs, self.plan.axis)
-        variants = {AS_IS: configs, MATCHED: self._matched(configs)} if self.plan.match else {AS_IS: configs}
-        fairness = {AS_IS: on_axis | check_start(configs, self.plan.seeds, self.plan.allow)}
+        tunes_per_arm = self.plan.tuning is not None and self.plan.tuning.per_arm
+        axis = None if tunes_per_arm else check_axis(configs, self.plan.axis)
+        configs = self._tuned(configs)
+        variants: dict[Kind, Configs] = {AS_IS: configs}
+        checks: dict[str, FairnessCheck] = {AS_IS: self._check(configs, axis or check_axis(configs, self.plan.axis))}
         if self.plan.match:
-            axis = [*self.plan.axis, WIDTHS]
-            fairness[MATCHED] = check_axis(variants[MATCHED], axis) | check_start(
-                variants[MATCHED], self.plan.seeds, self.plan.allow
-            )
-        self._write(FAIRNESS, {"axis": list(self.plan.axis), "checked": fairness})
+            matched = variants[MATCHED] = self._matched(configs)
+            checks[MATCHED] = self._check(matched, check_axis(matched, [*self.plan.axis, WIDTHS]))
+        fairness: FairnessRecord = {"axis": list(self.plan.axis), "checked": checks}
+        self._write(FAIRNESS, fairness)
         self._write_costs(variants)
         arms = {arm.name: arm for arm in self.plan.arms}
         self.runs = [
-            plan_run(arms[name], config, seed, kind, self.root / "runs")
-            for kind, of_kind in variants.items()
-            for seed in self.plan.seeds
-            for name, config in of_kind.items()
+            plan_run(arms[name], config, seed, kind, self.root / RUNS)
+            for kind, variant in variants.items()
+            for seed in self.seeds
+            for name, config in variant.items()
         ]
         self._write_plan(variants)
         self._write_record("running", base.task.monitor)
         try:
-            self._work_off(self.runs, self.plan.name)
+            self._train(self.runs, self.plan.name)
         finally:
-            problems = self._check_trained(fairness)
-            record = self._write_record(self._outcome(problems), base.task.monitor)
-        self._say(record, problems)
+            completed = [run for run in self.runs if status(run.folder) == "completed"]
+            fairness["trained"] = check_trained(completed, self.plan.allow)
+            problems = fairness["trained"]["problems"]
+            self._write(FAIRNESS, fairness)
+            outcome = "completed" if len(completed) == len(self.runs) else "incomplete"
+            record = self._write_record("unfair" if problems else outcome, base.task.monitor)
+        self._print_outcome(record, problems)
         write_report(self.root)
         return record
 
-    @property
-    def _tunes_per_arm(self) -> bool:
-        return self.plan.tuning is not None and self.plan.tuning.per_arm
+    def _check(self, configs: Configs, axis: AxisComparison) -> FairnessCheck:
+        return {**axis, **check_start(configs, self.seeds, self.plan.allow)}
 
-    def _arm_configs(self, base: DictConfig) -> dict[str, DictConfig]:
+    def _arm_configs(self, base: Config) -> dict[str, Config]:
         devices = base.trainer.devices
         if devices not in (1, "1"):
             raise UserError(
@@ -116,77 +138,70 @@ class _Experiment:
         configs = {}
         for arm in self.plan.arms:
             configs[arm.name] = compose([*self.plan.base_overrides, *EVERY_RUN, *arm.overrides])
-            configs[arm.name].run_dir = ""  # else the clock is in it
+            configs[arm.name].run_dir = ""  # the time is in it
         return configs
 
-    def _tuned(self, configs: Mapping[str, DictConfig]) -> dict[str, DictConfig]:
+    def _tuned(self, configs: dict[str, Config]) -> dict[str, Config]:
+        if self.plan.tuning is None:
+            return configs
         chosen, self.tuning = tune(
-            self.plan, configs, self.root / "tuning", lambda runs: self._work_off(runs, f"{self.plan.name}, tuning")
+            self.plan.arms,
+            self.plan.tuning,
+            configs,
+            self.root / TUNING_RUNS,
+            lambda runs: self._train(runs, f"{self.plan.name}, tuning"),
         )
         return {name: with_values(config, chosen[name]) for name, config in configs.items()}
 
-    def _matched(self, configs: Mapping[str, DictConfig]) -> dict[str, DictConfig]:
+    def _matched(self, configs: Configs) -> dict[str, Config]:
+        assert self.plan.match is not None
         widths = match_costs(configs, self.plan.match)
         return {
-            name: config if widths[name] is None else with_widths(config, widths[name])
+            name: config if (arm_widths := widths[name]) is None else with_widths(config, arm_widths)
             for name, config in configs.items()
         }
 
-    def _work_off(self, runs: Sequence[Run], title: str) -> None:
-        with shown(runs, title):
+    def _train(self, runs: Sequence[Run], title: str) -> None:
+        with show_progress(runs, title):
             run_all(runs, self.engine, lambda text: print(f"{title}: {text}", file=sys.stderr))
 
-    def _write_costs(self, variants: Mapping[str, Mapping[str, DictConfig]]) -> None:
-        """Measure what is new; a repeated command keeps what it measured on the same configs."""
-        path = self.root / COSTS
-        old = json.loads(path.read_text()) if path.is_file() else {}
-        costs = {}
+    def _write_costs(self, variants: Mapping[Kind, Configs]) -> None:
+        """Measure the costs; a repeated command keeps those that it measured on the same configs."""
+        old = cast(dict[str, CostsRecord], read_json(self.root / COSTS))
+        costs: dict[str, CostsRecord] = {}
         for kind, configs in variants.items():
             keys = {name: config_key(config) for name, config in configs.items()}
-            known = old.get(kind, {})
-            costs[kind] = known if known.get("keys") == keys else {"keys": keys, **measure_costs(configs)}
+            known = old.get(kind)
+            costs[kind] = known if known and known.get("keys") == keys else {"keys": keys, **measure_costs(configs)}
         self._write(COSTS, costs)
 
-    def _write_plan(self, variants: Mapping[str, Mapping[str, DictConfig]]) -> None:
-        """Write the plan with all that was decided, and the config that the arms share."""
-        values = self.plan.as_dict()
-        values["axis"] = list(self.plan.axis)
-        values["decoder_widths"] = {
-            kind: {name: OmegaConf.select(config, WIDTHS) for name, config in configs.items()}
+    def _write_plan(self, variants: Mapping[Kind, Configs]) -> None:
+        """Write the plan with all that was decided, and the config of the baseline."""
+        plan = self.plan.as_record()
+        plan["axis"] = list(self.plan.axis)
+        plan["decoder_widths"] = {
+            kind: {name: get_value(config, WIDTHS) for name, config in configs.items()}
             for kind, configs in variants.items()
             if kind == MATCHED
         }
-        values["baseline_config"] = OmegaConf.to_container(variants[AS_IS][self.plan.baseline], resolve=True)
-        write_whole(self.root / PLAN, OmegaConf.to_yaml(OmegaConf.create(values)))
+        plan["baseline_config"] = to_values(variants[AS_IS][self.baseline])
+        write_whole(self.root / PLAN, values_to_yaml(cast(Values, plan)))
         if self.tuning is not None:
-            self._write("tuning.json", self.tuning)
+            self._write(TUNING, self.tuning)
 
-    def _check_trained(self, fairness: dict[str, Any]) -> list[str]:
-        completed = [run for run in self.runs if status(run.folder) == "completed"]
-        trained = check_trained(completed, self.plan.allow)
-        self._write(FAIRNESS, {"axis": list(self.plan.axis), "checked": fairness, "trained": trained})
-        return trained["problems"]
-
-    def _outcome(self, problems: Sequence[str]) -> str:
-        if problems:
-            return "unfair"
-        return "completed" if all(status(run.folder) == "completed" for run in self.runs) else "incomplete"
-
-    def _write_record(self, outcome: str, monitor: str) -> dict[str, Any]:
-        metrics = [read_metrics(run.folder) for run in self.runs]
+    def _write_record(self, outcome: str, monitor: str) -> ExperimentRecord:
         folders = {run.folder for run in self.runs}
-        ended = time.time()
-        record = {
+        record: ExperimentRecord = {
             "name": self.plan.name,
             "status": outcome,
-            "baseline": self.plan.baseline,
-            "seeds": list(self.plan.seeds),
+            "baseline": self.baseline,
+            "seeds": list(self.seeds),
             "match": self.plan.match,
             "monitor": monitor,
             "tuning": self.tuning["said"] if self.tuning else "the recipe was not tuned for this experiment",
             "started": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self.started)),
-            "wall_seconds": round(ended - self.started, 1),
-            "run_seconds": round(sum(map(seconds_worked, folders)), 1),
+            "wall_seconds": round(time.time() - self.started, 1),
+            "run_seconds": round(sum(map(seconds_trained, folders)), 1),
             "train_seconds": round(sum(read_metrics(folder).get("train_seconds", 0.0) for folder in folders), 1),
             "engine": self.engine.name,
             "workers": self.engine.workers,
@@ -194,48 +209,34 @@ class _Experiment:
             "versions": {name: version(name) for name in ("torch", "pytorch-lightning", "hydra-core", "numpy")}
             | {"segnet": __version__, "python": platform.python_version()},
             "git_commit": _git_commit(),
-            "runs": [self._describe(run, m) for run, m in zip(self.runs, metrics, strict=True)],
+            "runs": [self._describe(run) for run in self.runs],
         }
         self._write(EXPERIMENT, record)
         return record
 
-    def _describe(self, run: Run, metrics: Mapping[str, Any]) -> dict[str, Any]:
+    def _describe(self, run: Run) -> RunEntry:
         return {
             "arm": run.arm.name,
             "levels": run.arm.levels,
             "kind": run.kind,
             "seed": run.seed,
             "key": run.key,
-            "folder": str(run.folder.relative_to(self.root)),
+            "folder": run.folder.relative_to(self.root).as_posix(),
             "status": status(run.folder),
-            "error": metrics.get("error"),
-            "seconds": seconds_worked(run.folder),
+            "error": read_metrics(run.folder).get("error"),
+            "seconds": seconds_trained(run.folder),
         }
 
-    def _say(self, record: Mapping[str, Any], problems: Sequence[str]) -> None:
+    def _print_outcome(self, record: ExperimentRecord, problems: Sequence[str]) -> None:
         for problem in problems:
             print(f"unfair: {problem}")
         for run in record["runs"]:
             if run["status"] != "completed":
                 print(f"{run['arm']}, seed {run['seed']}: {run['status']}{': ' + run['error'] if run['error'] else ''}")
-        print(f"experiment folder: {self.root} ({record['status']} in {duration(record['wall_seconds'])})")
+        print(f"experiment folder: {self.root} ({record['status']} in {format_duration(record['wall_seconds'])})")
 
-    def _write(self, name: str, values: Mapping[str, Any]) -> None:
+    def _write(self, name: str, values: Mapping[str, object]) -> None:
         write_whole(self.root / name, json.dumps(values, indent=2) + "\n")
-
-
-@contextlib.contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Keep a second command out of the folder while one is at work."""
-    root.mkdir(parents=True, exist_ok=True)
-    with (root / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(
-                f"another command is at work in {root}: wait for it, or name another ablation_dir"
-            ) from None
-        yield
 
 
 def _git_commit() -> str | None:

@@ -158,7 +158,7 @@ def split_ceilings(data: DataModule, split: str, images: int | None = None) -> l
 
     Takes about half a second an image of 480x360 with 11 classes.
     """
-    samples = data.eval_loader(split).dataset
-    number = len(samples) if images is None else min(images, len(samples))
-    chosen = [place * len(samples) // number for place in range(number)]
+    samples, size = data.eval_loader(split).dataset, len(data.split(split).ids)
+    number = size if images is None else min(images, size)
+    chosen = [place * size // number for place in range(number)]
     return ceilings((samples[index]["label"] for index in chosen), len(data.classes), data.ignore_index)

@@ -104,7 +104,7 @@ def phase_spread(maps: Tensor, stride: int = 2) -> float:
     """
     maps = _whole_cells(maps, stride)
     height, width = maps.shape[-2:]
-    cells = maps.unflatten(-1, (width // stride, stride)).unflatten(-3, (height // stride, stride))
+    cells = maps.reshape(*maps.shape[:-2], height // stride, stride, width // stride, stride)
     means = cells.mean(dim=(-4, -2)).flatten(-2)
     spread = maps.flatten(2).std(dim=-1, correction=0)
     changes = spread > 1e-10 * maps.abs().amax(dim=(-2, -1))

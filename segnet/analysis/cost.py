@@ -77,7 +77,7 @@ def count_macs(network: nn.Module, image_shape: tuple[int, int, int]) -> int:
 
 
 def trace_inference(network: nn.Module, images: Tensor) -> Trace:
-    """Watch one forward pass in evaluation mode, without gradients; images ``(N, C, H, W)``."""
+    """Trace one forward pass in evaluation mode, without gradients; images ``(N, C, H, W)``."""
     was_training = network.training
     network.eval()
     try:
@@ -108,10 +108,10 @@ def stage_costs(network: nn.Module, images: Tensor) -> list[StageCost]:
     for index, form in seen.forms:
         forms[seen.stage_of(index)][form] = None
     for name, module in _distinct_modules(network, seen):
-        cost = _module_cost(name, module, operators[name])
-        if cost.macs or cost.parameters:
-            modules[stage_of_module[name]].append(cost)
-    costs = []
+        module_cost = _module_cost(name, module, operators[name])
+        if module_cost.macs or module_cost.parameters:
+            modules[stage_of_module[name]].append(module_cost)
+    costs: list[StageCost] = []
     for stage in [*seen.stages, Stage(OUTSIDE, None, None, None, 0)]:
         activation, index = memory.get(stage.name, (0, 0))
         own = tuple(modules[stage.name])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from segnet.analysis.receptive_field import ReceptiveField, receptive_fields
 from segnet.randomness import torch_stream
@@ -47,7 +48,7 @@ def effective_field(network: nn.Module, images: Tensor, share: float = 0.95) -> 
     was_training = network.training
     network.eval()
     stride = getattr(getattr(network, "encoder", None), "strides", (1,))[-1]
-    energy = torch.zeros(images.shape[-2:], dtype=torch.float64)
+    energy, row, column = torch.zeros(images.shape[-2:], dtype=torch.float64), 0, 0
     with torch.inference_mode(False), torch.enable_grad():
         for index in range(len(images)):
             image = images[index : index + 1].detach().clone().requires_grad_(True)
@@ -128,22 +129,22 @@ def warn_if_rates_beyond_crop(network: nn.Module, crop: tuple[int, int]) -> str 
 
 def _dilated_convolutions(network: nn.Module, crop: tuple[int, int]) -> list[tuple[str, int, tuple[int, int]]]:
     """List name, dilation and map size of the convolutions with taps that see padding alone."""
-    found: list[tuple[str, int, tuple[int, int]]] = []
+    too_wide: list[tuple[str, int, tuple[int, int]]] = []
 
-    def watch(name: str, convolution: nn.Conv2d) -> None:
+    def add_hook(name: str, convolution: nn.Conv2d) -> None:
         def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
             size = (args[0].shape[-2], args[0].shape[-1])
             for taps, rate, extent in zip(convolution.kernel_size, convolution.dilation, size, strict=True):
                 if rate > 1 and rate * (taps // 2) >= extent:
-                    found.append((name, rate, size))
+                    too_wide.append((name, rate, size))
                     return
 
         handles.append(convolution.register_forward_pre_hook(hook))
 
-    handles: list = []
+    handles: list[RemovableHandle] = []
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
-            watch(name, module)
+            add_hook(name, module)
     was_training = network.training
     first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
     try:
@@ -155,4 +156,4 @@ def _dilated_convolutions(network: nn.Module, crop: tuple[int, int]) -> list[tup
         network.train(was_training)
         for handle in handles:
             handle.remove()
-    return found
+    return too_wide

@@ -3,10 +3,13 @@
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import TypedDict, TypeVar
 
 import torch
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -26,21 +29,37 @@ class Latency:
     repeats: int
 
 
+class DeviceDescription(TypedDict):
+    """What a time was measured on.
+
+    Attributes:
+        device: "cpu", "cuda" or another.
+        device_name: of the GPU, or the CPU's kind and instruction set.
+        threads: that torch uses on the CPU.
+        torch: its version.
+    """
+
+    device: str
+    device_name: str
+    threads: int
+    torch: str
+
+
 def measure_latencies(
-    workloads: Mapping[str, Callable[[], object]], device: torch.device, repeats: int = 20, warmup: int = 3
-) -> dict[str, Latency]:
+    workloads: Mapping[Key, Callable[[], object]], device: torch.device, repeats: int = 20, warmup: int = 3
+) -> dict[Key, Latency]:
     """Time several workloads in turns, so that a machine that slows down meanwhile slows them all.
 
     Every turn runs each workload once, starting with another one each time. On a GPU the time is taken between two
     events of its stream.
 
     Args:
-        workloads: what to call, by name.
+        workloads: what to call, by name (a string, or a tuple of them).
         device: where they run.
         repeats: turns that are measured.
         warmup: turns before that are not.
     """
-    times: dict[str, list[float]] = {name: [] for name in workloads}
+    times: dict[Key, list[float]] = {name: [] for name in workloads}
     names = list(workloads)
     for turn in range(-warmup, repeats):
         shift = turn % len(names)
@@ -51,7 +70,7 @@ def measure_latencies(
     return {name: _summarise(values) for name, values in times.items()}
 
 
-def describe_device(device: torch.device) -> dict[str, str | int]:
+def describe_device(device: torch.device) -> DeviceDescription:
     """Say what a time was measured on: device, its name, torch and its threads."""
     if device.type == "cuda":
         name = torch.cuda.get_device_name(device)
@@ -76,7 +95,7 @@ def _time_call(workload: Callable[[], object], device: torch.device) -> float:
     workload()
     end.record()
     torch.cuda.synchronize(device)
-    return start.elapsed_time(end)
+    return float(start.elapsed_time(end))
 
 
 def _summarise(values: list[float]) -> Latency:

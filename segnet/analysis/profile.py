@@ -89,7 +89,7 @@ def profile_network(
     return Profile(name, stages, fields, effective, patterns, plain_macs, {})
 
 
-def precision_context(precision: str, device_type: str) -> AbstractContextManager:
+def precision_context(precision: str, device_type: str) -> AbstractContextManager[object]:
     """Return the context in which Lightning would run a precision.
 
     Raises:

@@ -87,9 +87,9 @@ def _measure_axis(network: nn.Module, channels: int, axis: int) -> dict[str, _Ex
     while True:
         # A path through the gaps of an atrous convolution may leave a short strip without touching its ends.
         if reach <= length or length >= LONGEST_STRIP:
-            found = _measure_strip(network, channels, axis, length, densities, period)
-            if length >= LONGEST_STRIP or all(extent.longest is not None for extent in found.values()):
-                return found
+            extents = _measure_strip(network, channels, axis, length, densities, period)
+            if length >= LONGEST_STRIP or all(extent.longest is not None for extent in extents.values()):
+                return extents
         length *= 2
 
 
@@ -118,16 +118,16 @@ def _measure_strip(
     changes = torch.cat([rows >= edges[:, None], rows <= edges[:, None]]).float()
     strip = changes[:, None].expand(-1, channels, -1)
     reached, neutral = _run_strip(network, strip, axis, cut=True)
-    if neutral.has_global_pools:
-        uncut, _ = _run_strip(network, strip[[0, period]], axis, cut=False)
+    uncut = _run_strip(network, strip[[0, period]], axis, cut=False)[0] if neutral.has_global_pools else None
     extents = {}
     for name, density in densities.items():
         phases = range(int(period * density))
         fields = [_field_of_phase(reached[name][:, phase :: len(phases)], edges, period) for phase in phases]
-        inside = all(field is not None for field in fields)
-        longest = max(last - first + 1 for first, last in fields) if inside else None
+        inside = [field for field in fields if field is not None]
+        ends = len(inside) == len(fields)
+        longest = max(last - first + 1 for first, last in inside) if ends else None
         # Pooling over the whole strip shows as pixels that notice a change far away.
-        whole = inside and neutral.has_global_pools and not torch.equal(reached[name][[0, period]], uncut[name])
+        whole = ends and uncut is not None and not torch.equal(reached[name][[0, period]], uncut[name])
         extents[name] = _Extent(longest, fields[0] or (0, 0), whole)
     return extents
 
@@ -184,11 +184,17 @@ def _run_strip(network: nn.Module, change: Tensor, axis: int, cut: bool) -> tupl
                 width *= 2
                 continue
             pairs = zip(seen.stages, seen.outputs, strict=True)
-            return {stage.name: _noticed(output, axis) for stage, output in pairs if output.dim() == 4}, neutral
+            noticed = {
+                stage.name: _noticed(output, axis)
+                for stage, output in pairs
+                if isinstance(output, Tensor) and output.dim() == 4
+            }
+            return noticed, neutral
 
 
 def _noticed(output: Tensor, axis: int) -> Tensor:
     primal, tangent = forward_ad.unpack_dual(output)
     if tangent is None:
         return torch.zeros(primal.shape[0], primal.shape[axis], dtype=torch.bool)
-    return (tangent != 0).transpose(1, axis).flatten(2).any(dim=2)
+    noticed: Tensor = (tangent != 0).transpose(1, axis).flatten(2).any(dim=2)
+    return noticed

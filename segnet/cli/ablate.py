@@ -1,31 +1,32 @@
-"""``segnet-ablate``: run a controlled comparison, or what is missing of it."""
+"""``segnet-ablate``: run a controlled comparison, or the runs that are missing from it."""
 
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from segnet.cli.entry import run_command
+from segnet.config import to_values
 from segnet.errors import UserError
 
 if TYPE_CHECKING:
     from segnet.ablation.design.plan import Plan
 
-OF_THE_COMMAND = ("also_fixed", "ablation_dir", "threads", "job", "workers", "report", "verify")
+OF_THE_COMMAND = ("also_fixed", "ablation_dir", "threads", "report", "verify")
 
 
 def plan_from_config(config: DictConfig) -> "Plan":
     """Read the plan.
 
     Raises:
-        UserError: a setting is not known, or the plan makes no experiment.
+        UserError: a setting is not known, or the plan does not make an experiment.
     """
     from dataclasses import fields
 
     from segnet.ablation.design.plan import Plan, Tuning
 
-    values: dict[str, Any] = OmegaConf.to_container(config, resolve=True)
+    values: dict[str, Any] = to_values(config)
     values["fixed"] = [*values["fixed"], *values["also_fixed"]]
     values = {key: value for key, value in values.items() if key not in OF_THE_COMMAND}
     _refuse_unknown(values, [field.name for field in fields(Plan) if field.init], "a plan")
@@ -42,7 +43,7 @@ def _refuse_unknown(values: dict[str, Any], known: list[str], what: str) -> None
 
 
 def work(config: DictConfig) -> None:
-    """Run an experiment, or look after one; the exit code is 1 if it is not complete or fair, or a number drifted."""
+    """Run an experiment, or write its report, or verify it; exit with 1 if it is not completed, or a number drifted."""
     if config.verify is not None:
         _verify(Path(config.verify))
         return
@@ -68,8 +69,9 @@ def _verify(experiment_dir: Path) -> None:
     result = verify(experiment_dir)
     for drift in result.drifts:
         print(drift)
-    found = f"{len(result.drifts)} drifted" if result.drifts else "none drifted"
-    print(f"{experiment_dir}: {result.checked:,} numbers and words computed again, {found}")
+    outcome = f"{len(result.drifts)} drifted" if result.drifts else "none drifted"
+    files = len(result.rendered)
+    print(f"{experiment_dir}: {result.checked:,} values computed and {files} files rendered again, {outcome}")
     if result.drifts:
         sys.exit(1)
 

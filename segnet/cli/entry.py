@@ -23,16 +23,16 @@ PRINTING = {"--cfg", "-c", "--info", "-i", "--hydra-help"}
 """Options of Hydra's with which a command prints and does nothing else."""
 
 
-class TerminalHandler(logging.StreamHandler):
+class TerminalHandler(logging.StreamHandler[TextIO]):
     """Writes to what ``sys.stdout`` is at that moment, so that lines appear above a progress bar and not under it."""
 
     def __init__(self) -> None:
-        logging.Handler.__init__(self)
+        super().__init__(sys.stdout)
 
-    @property
-    def stream(self) -> TextIO:
-        """The standard output, as a running progress bar has redirected it."""
-        return sys.stdout
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write to the standard output, as a running progress bar has redirected it."""
+        self.stream = sys.stdout
+        super().emit(record)
 
 
 def required(config: DictConfig, key: str, example: str) -> str:
@@ -43,7 +43,7 @@ def required(config: DictConfig, key: str, example: str) -> str:
     """
     if config[key] is None:
         raise UserError(f"say {key}=..., as in {key}={example}")
-    return config[key]
+    return str(config[key])
 
 
 def run_command(name: str, work: Callable[[DictConfig], object]) -> None:

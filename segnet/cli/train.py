@@ -1,4 +1,4 @@
-"""``segnet-train``: train a network, or go on with a run."""
+"""``segnet-train``: train a network, or resume a run."""
 
 import shlex
 import sys
@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 from segnet.cli.arguments import given_path
 from segnet.cli.entry import run_command
 from segnet.run_folder import CONFIG
+from segnet.training.processes import processes_from_outside
 
 
 def work(config: DictConfig) -> float:
@@ -29,14 +30,15 @@ def work(config: DictConfig) -> float:
         changes = [text for text in hydra_config.overrides.task if not text.startswith("resume=")]
         if changes:
             raise UserError(
-                f"a run goes on with its own config: leave out {' '.join(changes)}, or start a new run without resume"
+                f"a resumed run keeps its own config: leave out {' '.join(changes)}, or start a new run without resume"
             )
         config = load_config(run_dir)
     metrics = train(config, run_dir, resume, started, print_table)
-    if config.task.monitor not in metrics:  # a further process of a distributed training
+    score = metrics.get(config.task.monitor)
+    if not isinstance(score, float):  # a further process of a distributed training
         return float("nan")
     print(f"run folder: {shlex.quote(str(run_dir))}")
-    return metrics[config.task.monitor]
+    return score
 
 
 def main() -> None:
@@ -45,6 +47,12 @@ def main() -> None:
     resumed = given_path(sys.argv[1:], "resume")
     if resumed is not None and not (resumed / CONFIG).is_file():
         sys.exit(f"segnet-train: error: resume={resumed} is not a run folder: it has no {CONFIG}")
+    processes = processes_from_outside()
+    if processes > 1 and not any(argument.startswith(("run_dir=", "resume=", "-")) for argument in sys.argv[1:]):
+        sys.exit(
+            f"segnet-train: error: {processes} processes share this training, and each would name a run folder by its "
+            f"own clock: give them one, as in run_dir=runs/brain/distributed"
+        )
     run_command("train", work)
 
 

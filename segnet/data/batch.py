@@ -10,7 +10,7 @@ from torch import Tensor
 
 from segnet.data.augmentation.augmentation import Augmentation, Draw, cut, smoothing_radius
 from segnet.data.augmentation.transform import AffineTransforms
-from segnet.data.samples import Sample, SegmentationDataset, planes
+from segnet.data.samples import Batch, SegmentationDataset, planes
 from segnet.errors import UserError
 from segnet.randomness import numpy_stream
 
@@ -72,7 +72,7 @@ class TrainingBatch:
             colours=change(self.colours),
         )
 
-    def augment(self) -> Sample:
+    def augment(self) -> Batch:
         """Return the batch that the network learns from, on the device where the tensors are.
 
         On a GPU the whole batch is done at once. On the CPU one sample is done after another, which stays in the

@@ -11,7 +11,7 @@ from segnet.data.augmentation.augmentation import Augmentation
 from segnet.data.batch import Collate, TrainingSamples
 from segnet.data.cache import CachedDataset, decode_once
 from segnet.data.integrity import count_pixels
-from segnet.data.samples import EvaluationSamples, Sample, SegmentationDataset
+from segnet.data.samples import Batch, EvaluationSamples, SegmentationDataset
 from segnet.data.sampling import EvaluationOrder, TrainingOrder
 from segnet.devices import available_cores
 from segnet.errors import UserError, require
@@ -142,7 +142,7 @@ class DataModule:
         collate = Collate(self.augmentation)
         return self._loader(samples, order, self.batch_size // world_size, pin_memory, collate_fn=collate)
 
-    def training_batches(self, epoch: int, rank: int = 0, world_size: int = 1) -> Iterator[Sample]:
+    def training_batches(self, epoch: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Yield the augmented batches of an epoch, on the CPU: the bits that a training on the CPU learns from."""
         loader = self.train_loader(rank, world_size)
         loader.sampler.set_epoch(epoch)

@@ -43,7 +43,7 @@ class FileDataset(SegmentationDataset, Protocol):
 
 
 class Sample(TypedDict):
-    """One sample, or a batch of them with a further first axis.
+    """One sample.
 
     Attributes:
         image: ``(C, H, W)`` uint8, 0..255.
@@ -65,6 +65,20 @@ def evaluation_stream(sample_id: str) -> np.random.Generator:
         sample_id: the sample's name, of :attr:`SegmentationDataset.ids`.
     """
     return numpy_stream("evaluation", sample_id)
+
+
+class Batch(TypedDict):
+    """Samples put together.
+
+    Attributes:
+        image: ``(N, C, H, W)`` uint8, 0..255.
+        label: ``(N, H, W)`` uint8; in evaluation at the labels' own resolution.
+        index: ``(N,)`` int64, place of each sample in its split.
+    """
+
+    image: Tensor
+    label: Tensor
+    index: Tensor
 
 
 def planes(image: np.ndarray) -> np.ndarray:

@@ -135,7 +135,13 @@ def knows_its_exact_forms(upsampler: nn.Module) -> bool:
 
 
 class Nearest(Upsampler):
-    """Each output pixel copies the nearest input pixel (the notes, number 1)."""
+    """Each output pixel copies the nearest input pixel (the notes, number 1).
+
+    Example:
+        >>> Nearest(channels=1)(torch.tensor([[[[3.0, 4.0]]]]), output_size=(2, 3))
+        tensor([[[[3., 3., 4.],
+                  [3., 3., 4.]]]])
+    """
 
     def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
         """Copy."""

@@ -25,6 +25,13 @@ def cross_entropy(
 
     Returns:
         A scalar of type float32.
+
+    Example:
+        >>> logits = torch.zeros(1, 4, 1, 2)  # undecided between four classes: log(4)
+        >>> cross_entropy(logits, torch.tensor([[[2, 255]]]), ignore_index=255)  # the ignored pixel adds nothing
+        tensor(1.3863)
+        >>> cross_entropy(logits, torch.tensor([[[255, 255]]]), ignore_index=255)
+        tensor(0.)
     """
     # log_softmax of bf16 logits would round the loss to 3 digits.
     logits, labels = logits.float(), labels.long()

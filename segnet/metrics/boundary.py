@@ -37,8 +37,8 @@ def boundary_pixels(classes: Tensor, scored: Tensor) -> Tensor:
     edges = torch.zeros_like(scored)
     for axis in (1, 2):
         size = classes.shape[axis] - 1
-        one, other = (classes.narrow(axis, start, size) for start in (0, 1))
-        differ = (one != other) & scored.narrow(axis, 0, size) & scored.narrow(axis, 1, size)
+        before, after = (classes.narrow(axis, start, size) for start in (0, 1))
+        differ = (before != after) & scored.narrow(axis, 0, size) & scored.narrow(axis, 1, size)
         for start in (0, 1):
             edges.narrow(axis, start, size).logical_or_(differ)
     return edges

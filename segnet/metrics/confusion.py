@@ -9,6 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from segnet.metrics.counts import class_counts, class_iou, mean_iou
+
 MIOU_DEFINITION = (
     "mIoU: mean over the classes that occur in the labels or predictions of the split, from one confusion matrix over "
     "all its pixels at the labels' own resolution, ignored pixels left out"
@@ -26,6 +28,13 @@ def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int, igno
 
     Returns:
         ``(K, K)`` int64 on the inputs' device; the entry ``[i, j]`` counts pixels of class i predicted as j.
+
+    Example:
+        >>> labels = torch.tensor([[0, 0, 1], [1, 1, 255]])  # the last pixel is ignored
+        >>> predictions = torch.tensor([[0, 1, 1], [1, 1, 0]])
+        >>> confusion_matrix(predictions, labels, num_classes=2, ignore_index=255)
+        tensor([[1, 1],
+                [0, 3]])
     """
     scored = labels != ignore_index
     # Ignored pixels go to one further bin: a masked selection would wait for the device.
@@ -47,7 +56,7 @@ def image_confusions(predictions: Tensor, labels: Tensor, num_classes: int, igno
 def _count(places: Tensor, bins: int) -> Tensor:
     """Count how often each of ``bins`` numbers occurs.
 
-    A GPU's ``bincount`` looks for the largest number first and makes the CPU wait for it; adding whole numbers does
+    A GPU's ``bincount`` looks for the largest number first and makes the CPU wait for it; adding integers does
     not, and gives the same in any order.
     """
     if places.device.type == "cpu":
@@ -65,7 +74,7 @@ class Scores(NamedTuple):
     Attributes:
         iou: ``(K,)`` intersection over union of each class.
         miou: mean IoU over the classes that occur.
-        class_accuracy: mean over the labelled classes of the share of their pixels that was found.
+        class_accuracy: mean over the labelled classes of the share of their pixels that was predicted right.
         pixel_accuracy: share of all scored pixels that was right.
     """
 
@@ -76,9 +85,15 @@ class Scores(NamedTuple):
 
 
 def scores(confusion: Tensor) -> Scores:
-    """Compute the scores of a ``(K, K)`` confusion matrix."""
-    matrix = confusion.double().cpu()
-    hits, labelled, predicted = matrix.diagonal(), matrix.sum(1), matrix.sum(0)
-    iou = hits / (labelled + predicted - hits)  # 0 / 0 is NaN: the class does not occur
-    recall = hits / labelled
-    return Scores(iou, iou.nanmean().item(), recall.nanmean().item(), (hits.sum() / matrix.sum()).item())
+    """Compute the scores of a ``(K, K)`` confusion matrix.
+
+    Example:
+        >>> confusion = torch.tensor([[1, 1, 0], [0, 3, 0], [0, 0, 0]])  # the third class does not occur
+        >>> scores(confusion).miou  # the mean of 1/2 and 3/4
+        0.625
+    """
+    counts = class_counts(confusion.cpu().numpy())
+    hits, labelled, _ = torch.from_numpy(counts).double()
+    recall = hits / labelled  # 0 / 0 is NaN: the class is not labelled
+    iou = torch.from_numpy(class_iou(counts))
+    return Scores(iou, float(mean_iou(counts)), recall.nanmean().item(), (hits.sum() / confusion.sum().cpu()).item())

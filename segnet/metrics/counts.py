@@ -17,7 +17,8 @@ def class_iou(counts: np.ndarray) -> np.ndarray:
     """IoU of each class, ``(..., K)``, of counts ``(..., 3, K)``; NaN for a class neither labelled nor predicted."""
     hits, labelled, predicted = np.moveaxis(np.asarray(counts, dtype=float), -2, 0)
     union = labelled + predicted - hits
-    return np.divide(hits, union, out=np.full_like(hits, np.nan), where=union > 0)
+    iou: np.ndarray = np.divide(hits, union, out=np.full_like(hits, np.nan), where=union > 0)
+    return iou
 
 
 def mean_iou(counts: np.ndarray) -> np.ndarray:
@@ -27,9 +28,7 @@ def mean_iou(counts: np.ndarray) -> np.ndarray:
     """
     iou = class_iou(counts)
     occurs = ~np.isnan(iou)
-    number = occurs.sum(-1)
-    total = np.where(occurs, iou, 0.0).sum(-1)
-    return np.divide(total, number, out=np.full_like(total, np.nan), where=number > 0)
+    return _mean(np.where(occurs, iou, 0.0).sum(-1), occurs.sum(-1))
 
 
 def image_f1(counts: np.ndarray) -> np.ndarray:
@@ -56,4 +55,9 @@ def image_f1(counts: np.ndarray) -> np.ndarray:
 def mean_f1(sums: np.ndarray) -> np.ndarray:
     """Mean ``(...)`` over the images whose :func:`image_f1` were added up, ``(..., 2, 1)``; NaN where none counts."""
     total, number = np.moveaxis(np.asarray(sums, dtype=float)[..., 0], -1, 0)
-    return np.divide(total, number, out=np.full_like(total, np.nan), where=number > 0)
+    return _mean(total, number)
+
+
+def _mean(total: np.ndarray, number: np.ndarray) -> np.ndarray:
+    mean: np.ndarray = np.divide(total, number, out=np.full_like(total, np.nan), where=number > 0)
+    return mean

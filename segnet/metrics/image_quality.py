@@ -44,9 +44,11 @@ def ssim(images: Tensor, targets: Tensor) -> Tensor:
 
     if min(images.shape[-2:]) <= SSIM_RADIUS:
         return torch.full((len(images),), torch.nan, dtype=torch.float64, device=images.device)
-    return structural_similarity_index_measure(
+    values = structural_similarity_index_measure(
         images.double().clamp(0, 1), targets.double(), sigma=1.5, data_range=1.0, reduction="none"
     )
+    assert isinstance(values, Tensor)  # it returns a tuple when asked for the whole map
+    return values
 
 
 def quality_sums(images: Tensor, targets: Tensor) -> Tensor:

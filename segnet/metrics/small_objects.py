@@ -1,5 +1,7 @@
 """IoU of small objects, as counts that add up over images."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import ndimage
 from torch import Tensor
@@ -39,20 +41,22 @@ def small_object_counts(
     for image, (predicted, labelled) in enumerate(zip(predictions.cpu().numpy(), labels.cpu().numpy(), strict=True)):
         scored = labelled != ignore_index
         # Classes from 1 up, 0 for what is ignored; each is looked at within the box that holds it alone.
-        maps = [np.where(scored, classes.astype(np.int64) + 1, 0) for classes in (predicted, labelled)]
-        boxes = [ndimage.find_objects(classes, num_classes) for classes in maps]
-        for number, found in enumerate(zip(*boxes, strict=True)):
-            if found != (None, None):
-                box = _hull(*(one for one in found if one is not None))
-                counts[image, :, number] = _count_class(*(classes[box] == number + 1 for classes in maps), area)
+        predicted, labelled = (np.where(scored, classes.astype(np.int64) + 1, 0) for classes in (predicted, labelled))
+        boxes = [ndimage.find_objects(classes, num_classes) for classes in (predicted, labelled)]
+        for index, boxes_of_class in enumerate(zip(*boxes, strict=True)):
+            occupied = [box for box in boxes_of_class if box is not None]
+            if occupied:
+                box = _hull(occupied)
+                counts[image, :, index] = _count_class(predicted[box] == index + 1, labelled[box] == index + 1, area)
     return counts
 
 
-def _hull(*boxes: tuple[slice, slice]) -> tuple[slice, slice]:
+def _hull(boxes: Sequence[tuple[slice, slice]]) -> tuple[slice, slice]:
     """Smallest box around boxes."""
-    return tuple(
+    rows, columns = (
         slice(min(side.start for side in sides), max(side.stop for side in sides)) for sides in zip(*boxes, strict=True)
     )
+    return rows, columns
 
 
 def _count_class(predicted: np.ndarray, labelled: np.ndarray, area: float) -> tuple[int, int, int]:

@@ -4,16 +4,13 @@ import logging
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
 
-from segnet.run_folder import (
-    HISTORY,
-    checkpoint_file,
-    read_history,
-    write_history,
-)
+from segnet.compat import describe_epochs
+from segnet.run_folder import HISTORY, checkpoint_file, read_history, write_history
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +19,7 @@ class History(pl.Callback):
     """Writes ``history.csv`` and a line to the log after each epoch.
 
     Args:
-        run_dir: the run folder. A run that goes on keeps the rows of the epochs that are behind it.
+        run_dir: the run folder. A resumed run keeps the rows of its finished epochs.
         monitor: the score that the line names, such as "val/miou".
 
     Attributes:
@@ -34,17 +31,17 @@ class History(pl.Callback):
     def __init__(self, run_dir: str, monitor: str) -> None:
         self.path = Path(run_dir) / HISTORY
         self.monitor = monitor
-        self.rows: list[dict] = []
+        self.rows: list[dict[str, Any]] = []
         self.train_seconds, self.train_images = 0.0, 0
         self.first_step: float | None = None
         self._started = self._train_ended = 0.0
 
-    def state_dict(self) -> dict:
+    def state_dict(self) -> dict[str, Any]:
         """Keep the clock in the checkpoint."""
         return {"train_seconds": self.train_seconds, "train_images": self.train_images}
 
-    def load_state_dict(self, state_dict: dict) -> None:
-        """Go on from the checkpoint's clock."""
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue the checkpoint's clock."""
         self.train_seconds, self.train_images = state_dict["train_seconds"], state_dict["train_images"]
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -57,6 +54,7 @@ class History(pl.Callback):
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
         """Count images, and stop the clock with the last batch."""
+        assert trainer.train_dataloader is not None
         self.train_images += trainer.train_dataloader.sampler.batch_size
         self._train_ended = time.perf_counter()
         if self.first_step is None:
@@ -96,37 +94,41 @@ def best_checkpoint(run_dir: str, monitor: str, mode: str) -> ModelCheckpoint:
 
 
 def last_checkpoint(run_dir: str) -> ModelCheckpoint:
-    """Keep the checkpoint of the last finished epoch, from which a run goes on.
+    """Keep the checkpoint of the last finished epoch, from which a run is resumed.
 
     A callback of its own, and after the one above: Lightning's ``save_last`` writes only when the best is written.
     """
     return _checkpoint(Path(run_dir) / checkpoint_file("last"))
 
 
-def _checkpoint(path: Path, **selection: str) -> ModelCheckpoint:
+def _checkpoint(path: Path, monitor: str | None = None, mode: str = "min") -> ModelCheckpoint:
     return ModelCheckpoint(
         dirpath=path.parent,
         filename=path.stem,
         save_top_k=1,
-        # After validation and after the epoch's end, so that a run goes on with the next epoch.
+        # After validation and after the epoch's end, so that a resumed run starts with the next epoch.
         save_on_train_epoch_end=True,
         enable_version_counter=False,
-        **selection,
+        monitor=monitor,
+        mode=mode,
     )
 
 
 class EpochBar(RichProgressBar):
     """Lightning's bar, with epochs counted from 1 as the log counts them, and only what changes from step to step."""
 
-    def _get_train_description(self, current_epoch: int) -> str:
-        return f"epoch {current_epoch + 1}/{self.trainer.max_epochs}"
+    def __init__(self, leave: bool = False) -> None:
+        super().__init__(leave=leave)
+        describe_epochs(self, lambda epoch: f"epoch {epoch + 1}/{self.trainer.max_epochs}")
 
-    def get_metrics(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> dict:
+    def get_metrics(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule
+    ) -> dict[str, int | str | float | dict[str, float]]:
         """Leave out what the log line of the epoch says."""
         metrics = super().get_metrics(trainer, pl_module)
         return {"loss": metrics["train/loss_step"]} if "train/loss_step" in metrics else {}
 
 
 def progress_bar() -> EpochBar | None:
-    """Show a bar on a terminal, and nothing elsewhere (the history logs a line an epoch)."""
-    return EpochBar(leave=False) if sys.stdout.isatty() else None
+    """Show a bar on a terminal, and nothing elsewhere (the history logs one line per epoch)."""
+    return EpochBar() if sys.stdout.isatty() else None

@@ -1,18 +1,17 @@
 """What the Lightning modules of all tasks share."""
 
-from typing import Any
-
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.precision import Precision
 from pytorch_lightning.utilities.enums import GradClipAlgorithmType
+from pytorch_lightning.utilities.types import LRSchedulerConfigType, OptimizerLRSchedulerConfig
 from torch import Tensor
 
 from segnet.data.batch import TrainingBatch
-from segnet.data.samples import Sample
+from segnet.data.samples import Batch
 from segnet.errors import UserError
 from segnet.layers import fusion_weights
-from segnet.training.loss_watch import BadLoss, LossWatch
+from segnet.training.loss_check import LossCheck, NonFiniteLoss
 from segnet.training.task import TrainingSetup
 
 
@@ -32,9 +31,9 @@ class TrainingModule(pl.LightningModule):
         self.loss = setup.loss
         self._optimizer, self._scheduler = setup.optimizer, setup.scheduler
         self.sample_ids = setup.sample_ids
-        self._watch = LossWatch()
+        self._loss_check = LossCheck()
 
-    def batch_loss(self, batch: Sample) -> Tensor:
+    def batch_loss(self, batch: Batch) -> Tensor:
         """Return the training loss of a batch, a scalar."""
         raise NotImplementedError
 
@@ -42,39 +41,40 @@ class TrainingModule(pl.LightningModule):
         """Forget the scores of the last validation."""
         raise NotImplementedError
 
-    def finish_scores(self) -> dict[str, Any]:
+    def finish_scores(self) -> dict[str, float | Tensor]:
         """Return the scores of the whole validation split, over all processes, by name, the foremost first."""
         raise NotImplementedError
 
     def forward(self, images: Tensor) -> Tensor:
         """Feed the network images ``(N, C, H, W)``, floats in 0..1."""
-        return self.network(images.contiguous(memory_format=self.memory_format))
+        output: Tensor = self.network(images.contiguous(memory_format=self.memory_format))
+        return output
 
-    def on_after_batch_transfer(self, batch: TrainingBatch | Sample, dataloader_idx: int) -> Sample:
+    def on_after_batch_transfer(self, batch: TrainingBatch | Batch, dataloader_idx: int) -> Batch:
         """Augment training batches on the device that the network is on."""
         return batch.augment() if isinstance(batch, TrainingBatch) else batch
 
-    def training_step(self, batch: Sample, batch_index: int) -> Tensor:
+    def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the loss of a batch.
 
         Raises:
-            UserError: the loss is not finite; on a GPU it is found some steps later, see :class:`LossWatch`.
+            UserError: the loss is not finite; on a GPU it is found some steps later, see :class:`LossCheck`.
         """
         loss = self.batch_loss(batch)
-        self._refuse(self._watch.observe(loss, batch["index"]), self.global_step)
+        self._refuse(self._loss_check.record(loss, batch["index"]), self.global_step)
         self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(batch["image"]))
         return loss
 
     def on_train_epoch_end(self) -> None:
-        """Look at the last losses, before the epoch's checkpoint is written."""
-        self._refuse(self._watch.look(), self.global_step - 1)
+        """Check the last losses, before the epoch's checkpoint is written."""
+        self._refuse(self._loss_check.check(), self.global_step - 1)
 
-    def _refuse(self, bad: BadLoss | None, last_step: int) -> None:
-        if bad is None:
+    def _refuse(self, loss: NonFiniteLoss | None, last_step: int) -> None:
+        if loss is None:
             return
-        names = ", ".join(self.sample_ids[index] for index in bad.samples)
+        names = ", ".join(self.sample_ids[index] for index in loss.samples)
         raise UserError(
-            f"the loss became {bad.value} in step {last_step - bad.steps_ago} (epoch {self.current_epoch}), on "
+            f"the loss became {loss.value} in step {last_step - loss.steps_ago} (epoch {self.current_epoch}), on "
             f"the samples {names}: lower optimizer.lr, or set trainer.precision=32-true; the checkpoints of earlier "
             f"epochs are kept"
         )
@@ -100,7 +100,7 @@ class TrainingModule(pl.LightningModule):
         torch.distributed.all_reduce(values)
         return values
 
-    def configure_optimizers(self) -> dict:
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Build optimiser and schedule; weight decay acts on kernels, not on norms and biases."""
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         kernels = [parameter for parameter in parameters if parameter.ndim > 1]
@@ -108,10 +108,13 @@ class TrainingModule(pl.LightningModule):
         optimizer = self._optimizer([{"params": kernels}, {"params": others, "weight_decay": 0.0}])
         self._refuse_clipping_of_fused(optimizer)
         scheduler = self._scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+        return {"optimizer": optimizer, "lr_scheduler": LRSchedulerConfigType(scheduler=scheduler, interval="step")}
 
     def configure_gradient_clipping(
-        self, optimizer: torch.optim.Optimizer, gradient_clip_val: float | None, gradient_clip_algorithm: str | None
+        self,
+        optimizer: torch.optim.Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
     ) -> None:
         """Clip, also under a fused optimiser: Lightning refuses that in bf16 too, where no gradient is scaled."""
         if gradient_clip_val and not self._scales_gradients():

@@ -2,17 +2,14 @@
 
 import contextlib
 import logging
-import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from segnet.analysis import count_macs, count_parameters, warn_if_rates_beyond_crop
@@ -22,9 +19,20 @@ from segnet.config_values import check_values
 from segnet.data import DataModule
 from segnet.devices import choose_precision, device_type
 from segnet.errors import UserError, find_user_error
-from segnet.run_folder import CONFIG, METRICS, PREDICTIONS, checkpoint_file, scores_file, write_json, write_whole
+from segnet.run_folder import (
+    CONFIG,
+    PREDICTIONS,
+    Metrics,
+    Outcome,
+    RunFacts,
+    checkpoint_file,
+    scores_file,
+    write_metrics,
+    write_whole,
+)
 from segnet.training.callbacks import History
 from segnet.training.module import TrainingModule
+from segnet.training.processes import is_first_process
 from segnet.training.score_table import ScoreTable
 from segnet.training.task import Task, TrainingSetup
 
@@ -33,7 +41,7 @@ log = logging.getLogger(__name__)
 LIGHTNING_HINTS = (
     ".*does not have many workers.*",
     ".*smaller than the logging interval.*",
-    "Checkpoint directory .* exists and is not empty.*",  # a run that goes on
+    "Checkpoint directory .* exists and is not empty.*",  # a run that is resumed
     ".*isinstance.treespec, LeafSpec.*",
 )
 
@@ -44,44 +52,45 @@ def train(
     resume: bool = False,
     started: float | None = None,
     show_table: Callable[[ScoreTable], None] = lambda table: None,
-) -> dict[str, Any]:
+) -> Metrics:
     """Train, score the best checkpoint on the test split, and fill the run folder.
 
     Args:
         config: as composed from ``configs/train.yaml``.
         run_dir: where to; ``config.run_dir`` is set to it.
-        resume: go on from the folder's last checkpoint, if it has one.
+        resume: continue from the folder's last checkpoint, if it has one.
         started: when the command was called, seconds of :func:`time.monotonic`; None: now. The time from there to the
             end of the first step is ``seconds_to_first_step``.
         show_table: called with the scores of the test split.
 
     Returns:
-        The content of ``metrics.json``.
+        The content of ``metrics.json``; in a further process of a distributed training the outcome alone.
 
     Raises:
         UserError: the folder holds a run and ``resume`` is false; or something in the config or the data cannot
             work, and ``metrics.json`` then has ``status: failed``.
     """
     if is_first_process() and not resume and (run_dir / CONFIG).exists():
-        raise UserError(f"{run_dir} holds a run already: go on with it by resume={run_dir}, or name another run_dir")
+        raise UserError(f"{run_dir} holds a run already: continue it with resume={run_dir}, or name another run_dir")
     check_values(config)
     started = time.monotonic() if started is None else started
     config.run_dir = str(run_dir)
-    metrics: dict[str, Any] = {"status": "failed", "seed": config.seed}
+    outcome: Outcome = {"status": "failed", "seed": config.seed}
+    results: Metrics = {}
     try:
         with _without_hints():
-            metrics |= _train(config, run_dir, resume, started, show_table)
-        metrics["status"] = "completed"
+            results |= _train(config, run_dir, resume, started, show_table)
+        outcome["status"] = "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
-        metrics["status"] = "interrupted"
+        outcome["status"] = "interrupted"
         raise
     except Exception as error:
-        metrics["error"] = str(find_user_error(error) or error)
+        outcome["error"] = str(find_user_error(error) or error)
         raise
     finally:
         if is_first_process():
-            write_json(run_dir / METRICS, metrics)
-    return metrics
+            write_metrics(run_dir, outcome, results)
+    return {**outcome, **results}
 
 
 @contextlib.contextmanager
@@ -99,20 +108,12 @@ def _without_hints() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def is_first_process() -> bool:
-    """Say whether this is the process that writes the run folder: of torchrun's, Slurm's or Lightning's the first.
-
-    Lightning's rank is right under each of them, but for the first process of a further node that waits to be joined
-    by processes which Lightning itself starts: before the trainer is built it is known by NODE_RANK alone.
-    """
-    return rank_zero_only.rank in (None, 0) and int(os.environ.get("NODE_RANK", 0)) == 0
-
-
 def _train(
     config: Config, run_dir: Path, resume: bool, started: float, show_table: Callable[[ScoreTable], None]
-) -> dict[str, Any]:
+) -> Metrics:
     task, data = task_from_config(config), data_from_config(config)
     callbacks = instantiate_group("callbacks", config.callbacks)
+    history = _find_history(callbacks)
     trainer = _build_trainer(config, callbacks)
     if trainer.world_size > 1 and in_sweep():
         # The further processes would be started with the whole sweep's arguments.
@@ -124,7 +125,7 @@ def _train(
     last = run_dir / checkpoint_file("last")
     resuming = resume and last.is_file()
     network = network_from_config(without_pretrained_weights(config) if resuming else config)
-    module = _build_module(config, task, data, network)
+    module = build_module(config, task, data, network)
     if trainer.is_global_zero:
         write_whole(run_dir / CONFIG, to_yaml(config))
         log.info(
@@ -147,16 +148,23 @@ def _train(
         return {}
     # As anyone would load it later, so that segnet-evaluate repeats these scores to the last digit.
     network = load(run_dir).to(trainer.strategy.root_device)
-    facts = _facts(trainer, network, task.input_shape(_image_shape(data)), started)
-    return facts | _score(task, network, data, run_dir, show_table)
+    facts = _facts(trainer, history, network, task.input_shape(_image_shape(data)), started)
+    return {**facts, **_score(task, network, data, run_dir, show_table)}
 
 
 def _warn_of_rates(network: nn.Module, data: DataModule, task: Task) -> None:
     """Say where the taps of an atrous convolution would see nothing but padding in training."""
     size = data.train_loader().dataset[0, 0].draw.size
-    warning = warn_if_rates_beyond_crop(network, task.input_shape((data.channels, *size))[-2:])
+    warning = warn_if_rates_beyond_crop(network, task.input_shape((data.channels, *size))[1:])
     if warning is not None:
         log.warning(warning)
+
+
+def _find_history(callbacks: Sequence[pl.Callback]) -> History:
+    for callback in callbacks:
+        if isinstance(callback, History):
+            return callback
+    raise UserError("a training keeps its clock in callbacks.history: do not set it to null")
 
 
 def _build_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
@@ -164,19 +172,21 @@ def _build_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
     factory = instantiate(config.trainer)
     shows_progress = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
     try:
-        return factory(
+        trainer: pl.Trainer = factory(
             precision=choose_precision(config.trainer.precision, device_type(config.trainer.accelerator)),
             logger=loggers,
             callbacks=callbacks,
             enable_progress_bar=shows_progress,  # else Lightning adds a bar of its own
             default_root_dir=config.run_dir,
         )
+        return trainer
     except MisconfigurationException as error:
         devices = f"trainer.accelerator={config.trainer.accelerator} trainer.devices={config.trainer.devices}"
         raise UserError(f"no trainer for {devices} on this machine ({error}): choose trainer=cpu or auto") from error
 
 
-def _build_module(config: Config, task: Task, data: DataModule, network: nn.Module) -> TrainingModule:
+def build_module(config: Config, task: Task, data: DataModule, network: nn.Module) -> TrainingModule:
+    """Build the Lightning module of a config: the network with its loss, optimiser and schedule."""
     setup = TrainingSetup(
         network,
         loss=task.make_loss(instantiate(config.loss), instantiate(config.class_weights), data),
@@ -206,13 +216,13 @@ def _score(
 
 
 def _image_shape(data: DataModule) -> tuple[int, int, int]:
-    return tuple(data.eval_loader("test").dataset[0]["image"].shape)
+    channels, height, width = data.eval_loader("test").dataset[0]["image"].shape
+    return channels, height, width
 
 
 def _facts(
-    trainer: pl.Trainer, network: nn.Module, input_shape: tuple[int, int, int], started: float
-) -> dict[str, Any]:
-    history = next(callback for callback in trainer.callbacks if isinstance(callback, History))
+    trainer: pl.Trainer, history: History, network: nn.Module, input_shape: tuple[int, int, int], started: float
+) -> RunFacts:
     return {
         "params": count_parameters(network),
         "macs": count_macs(network, input_shape),

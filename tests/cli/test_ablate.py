@@ -1,20 +1,22 @@
 """``segnet-ablate`` as a user calls it; what trains in other processes is slow."""
 
-import contextlib
 import importlib.util
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from segnet.ablation.execution.run_state import attempts
 from segnet.cli import ablate
 from segnet.cli.ablate import plan_from_config
 from segnet.config import compose, config_dir
+from segnet.devices import available_cores
+
+ROOT = Path(__file__).parents[2]
 
 TINY = [
     "factors={upsampler:[nearest,bilinear]}",
@@ -31,12 +33,15 @@ def command(*arguments: object) -> list[str]:
 
 
 def call(*arguments: object) -> subprocess.CompletedProcess:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=900, check=False)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}  # the callback below is imported from the tests
+    return subprocess.run(
+        command(*arguments), env=environment, capture_output=True, text=True, timeout=900, check=False
+    )
 
 
-def wait_a_moment(process: subprocess.Popen) -> None:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(0.05)
+def kill_once(folder: Path, epoch: int) -> str:
+    """The override with which the first process that reaches an epoch is killed there."""
+    return f"+callbacks.kill_once={{_target_:tests.cli.kill_once.KillOnce,marker:{folder}/killed,epoch:{epoch}}}"
 
 
 def statuses(folder: Path) -> dict[str, str]:
@@ -63,7 +68,11 @@ def test_every_ready_made_plan_composes_fairly(name):
     assert "To expect:" in comment
 
 
-def test_the_asked_for_plans_are_there():
+def test_the_workers_settings_are_not_the_users():
+    assert {"job", "workers"}.isdisjoint(compose(config_name="ablate"))
+
+
+def test_the_promised_plans_exist():
     assert {"upsamplers", "atrous_fusion", "separable", "skips_x_upsamplers", "quick"} <= set(READY_MADE)
 
 
@@ -80,8 +89,9 @@ def test_one_process_runs_an_experiment(monkeypatch, capsys, tmp_path):
     ("arguments", "message"),
     [
         ([], "say ablation=..., as in ablation=quick"),
-        (["ablation=quick", "baseline=lanczos"], "baseline=lanczos is none of the arms"),
+        (["ablation=quick", "baseline=lanczos"], "baseline=lanczos is not one of the arms"),
         (["ablation=quick", "+seed=1"], "a plan has no setting seed: choose among"),
+        (["ablation=quick", "+job.folder=x"], "a plan has no setting job: choose among"),
         (["ablation=quick", "tuning={trial:3}"], "tuning has no setting trial: choose among"),
         ([*TINY[1:], 'factors={upsampler:{a:nearest,b:{value:bilinear,overrides:["seed=3"]}}}'], "fair: seed (0 in a"),
     ],
@@ -107,13 +117,13 @@ def test_runs_go_to_other_processes(tmp_path, launcher):
     assert result.returncode == 0, result.stdout + result.stderr
     record = json.loads((tmp_path / "it" / "experiment.json").read_text())
     assert record["engine"] == launcher[0]
-    attempts = [json.loads(path.read_text())["attempts"] for path in (tmp_path / "it").rglob("run.json")]
-    assert [len(of_run) for of_run in attempts] == [1] * 4
-    processes = {of_run[0]["pid"] for of_run in attempts}
+    of_runs = [attempts(path.parent) for path in (tmp_path / "it").rglob("run.json")]
+    assert [len(of_run) for of_run in of_runs] == [1] * 4
+    processes = {of_run[0]["pid"] for of_run in of_runs}
     if launcher[0] == "joblib":
         assert len(processes) == 2, "workers stay alive over several runs"
-        assert {of_run[0]["threads"] for of_run in attempts} == {max(1, len(os.sched_getaffinity(0)) // 2)}
-    # What a run comes to does not depend on where it runs.
+        assert {of_run[0]["threads"] for of_run in of_runs} == {max(1, available_cores() // 2)}
+    # The results of a run do not depend on where it runs.
     assert call(*TINY, "seeds=2", f"ablation_dir={tmp_path / 'here'}").returncode == 0
     for path in (tmp_path / "here").rglob("batches.json"):
         there = tmp_path / "it" / path.relative_to(tmp_path / "here")
@@ -121,48 +131,31 @@ def test_runs_go_to_other_processes(tmp_path, launcher):
 
 
 @pytest.mark.slow
-def test_a_killed_command_goes_on_where_it_was(tmp_path):
-    arguments = [*TINY, "epochs=6", 'also_fixed=["data.images={train:60,val:2,test:3}"]', f"ablation_dir={tmp_path}"]
-    process = subprocess.Popen(command(*arguments), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 300
-    checkpoint = None
-    while checkpoint is None and time.monotonic() < deadline and process.poll() is None:
-        checkpoint = next(tmp_path.rglob("last.ckpt"), None)
-        wait_a_moment(process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert checkpoint is not None
-    killed = checkpoint.parents[1]
-    assert not (killed / "metrics.json").exists(), "it was killed too late for this test"
+def test_a_killed_command_resumes_its_run(tmp_path):
+    arguments = [*TINY, "epochs=6", f'also_fixed=["{kill_once(tmp_path, epoch=3)}"]', f"ablation_dir={tmp_path / 'it'}"]
+    assert call(*arguments).returncode == -signal.SIGKILL
+    (killed,) = (path.parents[1] for path in (tmp_path / "it").rglob("last.ckpt"))
+    assert not (killed / "metrics.json").exists()
     rows = (killed / "history.csv").read_text().splitlines()
+    assert len(rows) == 1 + 3
 
     result = call(*arguments)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert statuses(tmp_path) == {"nearest 0": "completed", "bilinear 0": "completed"}
+    assert statuses(tmp_path / "it") == {"nearest 0": "completed", "bilinear 0": "completed"}
     after = (killed / "history.csv").read_text().splitlines()
     assert after[: len(rows)] == rows, "finished epochs were trained again"
-    assert len(after) == 7
-    assert len(json.loads((killed / "run.json").read_text())["attempts"]) == 2
-    assert json.loads((tmp_path / "fairness.json").read_text())["trained"]["problems"] == []
+    assert len(after) == 1 + 6
+    assert len(attempts(killed)) == 2
+    assert json.loads((tmp_path / "it" / "fairness.json").read_text())["trained"]["problems"] == []
 
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_stops_no_other_run(tmp_path):
-    arguments = [*TINY, "seeds=3", "epochs=3", f"ablation_dir={tmp_path}", "hydra/launcher=joblib"]
-    process = subprocess.Popen(
-        command(*arguments, "hydra.launcher.n_jobs=2"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    deadline, victim = time.monotonic() + 300, None
-    while victim is None and time.monotonic() < deadline and process.poll() is None:
-        for path in tmp_path.rglob("run.json"):
-            attempts = json.loads(path.read_text())["attempts"]
-            if attempts and "ended" not in attempts[-1]:
-                victim = attempts[-1]["pid"]
-        wait_a_moment(process)
-    assert victim not in (None, process.pid)
-    os.kill(victim, signal.SIGKILL)
-    out, _ = process.communicate(timeout=600)
-    assert process.returncode == 0, out
-    assert "a worker died (TerminatedWorkerError) while it was at" in out
-    assert set(statuses(tmp_path).values()) == {"completed"}
-    assert len(statuses(tmp_path)) == 6
+    arguments = [*TINY, "seeds=3", "epochs=3", f'also_fixed=["{kill_once(tmp_path, epoch=1)}"]']
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    result = call(*arguments, f"ablation_dir={tmp_path / 'it'}", *launcher)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert (tmp_path / "killed").exists()
+    assert "a worker died (TerminatedWorkerError) while it trained" in result.stderr
+    assert set(statuses(tmp_path / "it").values()) == {"completed"}
+    assert len(statuses(tmp_path / "it")) == 6

@@ -128,7 +128,7 @@ def test_a_run_goes_on_from_the_command_line(call, run_dir):
     assert code == 0, err
     assert str(run_dir) in out
     assert json.loads((run_dir / "metrics.json").read_text())["status"] == "completed"
-    assert_one_sentence(call(train, f"resume={run_dir}", "seed=3"), "goes on with its own config: leave out seed=3")
+    assert_one_sentence(call(train, f"resume={run_dir}", "seed=3"), "keeps its own config: leave out seed=3")
 
 
 @pytest.mark.parametrize(

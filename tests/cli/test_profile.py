@@ -8,7 +8,6 @@ from hydra.core.global_hydra import GlobalHydra
 from PIL import Image
 
 from segnet.cli import profile
-from segnet.cli.profile import split_overrides
 
 SMALL = ["data=shapes", "encoder.widths=[4,8]", "encoder.depths=[1,1]", "image_size=[16,24]", "repeats=2", "probes=1"]
 
@@ -40,13 +39,13 @@ def test_one_network(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 
 def test_comparison(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    entries = '"upsampler=nearest","upsampler=transposed_conv, encoder.widths=[4,6]"'
+    entries = '"upsampler=nearest",["upsampler=transposed_conv","encoder.widths=[4,6]"]'
     run(monkeypatch, f"output={tmp_path}", f"compare=[{entries}]", "training=false", "skip=add")
     printed = capsys.readouterr().out
     assert "upsampler=nearest" in printed
     assert "times the first" in printed
     first, second = json.loads((tmp_path / "profile.json").read_text())["profiles"]
-    assert [first["name"], second["name"]] == ["upsampler=nearest", "upsampler=transposed_conv, encoder.widths=[4,6]"]
+    assert [first["name"], second["name"]] == ["upsampler=nearest", "upsampler=transposed_conv encoder.widths=[4,6]"]
     assert set(first["latency_ms"]) == {"inference"}
     # What stands on the command line holds for every entry: the added skip connection leaves 4 channels to the block.
     assert first["totals"]["macs"] == 384 * (27 * 4 + 9 * 4 * 4 + 4 * 4) + 96 * (9 * 4 * 8 + 8 * 4)
@@ -68,6 +67,11 @@ def test_comparison_knows_the_configs_of_the_user(monkeypatch: pytest.MonkeyPatc
     [
         ('compare=["upsampler=nearest","upsampler=nearest"]', 'compare names "upsampler=nearest" twice'),
         ("compare=[nearest,bilinear]", 'compare takes overrides such as "upsampler=nearest": "nearest" sets nothing'),
+        (
+            'compare=["upsampler=nearest,skip=add"]',
+            '"upsampler=nearest,skip=add" in compare is more than one override: give a list',
+        ),
+        ('compare=["seed=1,2"]', '"seed=1,2" in compare is more than one override: give a list'),
         ("compare=nearest", "compare takes a list of overrides in quotes"),
         ('compare=["upsampler=nowhere"]', "Could not find 'upsampler/nowhere'"),
         ("device=tpu", "device=tpu is not known: choose auto, cpu or cuda"),
@@ -86,21 +90,6 @@ def test_mistakes_end_with_a_sentence(
     assert printed.startswith("segnet-profile: error: ")
     assert message in printed
     assert not (tmp_path / "profile.json").exists()
-
-
-@pytest.mark.parametrize(
-    ("entry", "overrides"),
-    [
-        ("upsampler=nearest", ["upsampler=nearest"]),
-        ("model=unet,skip=add", ["model=unet", "skip=add"]),
-        ("model=unet skip=add", ["model=unet", "skip=add"]),
-        ("model=unet, encoder.widths=[16, 32]", ["model=unet", "encoder.widths=[16, 32]"]),
-        ("name='a, b',seed=1", ["name='a, b'", "seed=1"]),
-        ("+x={a: 1, b: [2, 3]} ~y", ["+x={a: 1, b: [2, 3]}", "~y"]),
-    ],
-)
-def test_split_overrides(entry: str, overrides: list[str]) -> None:
-    assert split_overrides(entry) == overrides
 
 
 def test_help_imports_no_torch() -> None:

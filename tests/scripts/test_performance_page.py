@@ -38,7 +38,7 @@ def test_page_shows_tables_device_and_what_is_missing(tmp_path, monkeypatch):
     assert section(text, "## How cost grows").strip() == "What it is."
     assert section(text, "### CPU: How cost grows").split("\n")[1:] == [
         f"some processor; threads 2, torch 2.11.0; {json.loads((tmp_path / 'growth-cpu.json').read_text())['date']}; "
-        "`python scripts/benchmarks/growth.py --device cpu`.",
+        "`python -m scripts.benchmarks.growth --device cpu`.",
         "",
         "**steps**",
         "",
@@ -57,7 +57,7 @@ def test_page_shows_tables_device_and_what_is_missing(tmp_path, monkeypatch):
     assert (
         section(text, "### GPU (CUDA): How cost grows")
         .strip()
-        .startswith("Not measured yet: `python scripts/benchmarks/")
+        .startswith("Not measured yet: `python -m scripts.benchmarks.")
     )
     assert text.count("Not measured yet") == 2 * len(page.BENCHMARKS) - 1
 
@@ -95,8 +95,8 @@ def test_a_benchmark_that_hangs_or_fails_does_not_keep_the_others(tmp_path, monk
     (package / "fails.py").write_text("raise SystemExit(3)")
     (package / "writes.py").write_text("import sys, pathlib; pathlib.Path(sys.argv[4], 'c-cpu.json').write_text('{}')")
     outcomes = [
-        run_all.run(page.Benchmark(name, f"{script}.py", ""), "cpu", tmp_path, limit)
-        for name, script, limit in [
+        run_all.run(page.Benchmark(name, module, ""), "cpu", tmp_path, limit)
+        for name, module, limit in [
             ("a", "hangs", 0.5),
             ("b", "fails", 60),
             ("c", "writes", 60),
@@ -108,12 +108,12 @@ def test_a_benchmark_that_hangs_or_fails_does_not_keep_the_others(tmp_path, monk
     assert outcomes[0] == "was stopped after 0 s"
     assert outcomes[1] == "failed with exit code 3"
     assert outcomes[2].startswith("took")
-    assert outcomes[3:] == ["is there already", "has no script", "had no time left"]
+    assert outcomes[3:] == ["is there already", "has no module", "had no time left"]
 
 
 @pytest.mark.parametrize("benchmark", page.BENCHMARKS)
-def test_no_two_sections_share_a_record_or_a_script(benchmark):
-    assert sum(other.name == benchmark.name or other.script == benchmark.script for other in page.BENCHMARKS) == 1
+def test_no_two_sections_share_a_record_or_a_module(benchmark):
+    assert sum(other.name == benchmark.name or other.module == benchmark.module for other in page.BENCHMARKS) == 1
 
 
 def test_a_record_that_grows_names_all_the_commands_that_made_it(tmp_path, monkeypatch):
@@ -123,6 +123,10 @@ def test_a_record_that_grows_names_all_the_commands_that_made_it(tmp_path, monke
         rows = results.Record(tmp_path, "growth", "cpu", "A title", "About.", ("size",))
         rows.add({"size": len(arguments), "seconds": 1.0})
         commands.append(json.loads(path.read_text())["command"])
-    first, second = "python scripts/benchmarks/growth.py", "python scripts/benchmarks/growth.py --only side"
+    first, second = "python -m scripts.benchmarks.growth", "python -m scripts.benchmarks.growth --only side"
     assert commands == [first, f"{first}; then {second}", f"{first}; then {second}"]
     assert [row["size"] for row in json.loads(path.read_text())["rows"]] == [0, 2]
+
+
+def test_the_committed_page_is_what_the_records_say():
+    assert record.PAGES.with_suffix(".md").read_text() == page.render(page.read_records(record.PAGES))

@@ -1,4 +1,4 @@
-"""Two processes on the CPU, started by Lightning as a user would have them started."""
+"""Two processes on the CPU, started by Lightning or by torchrun as a user would have them started."""
 
 import csv
 import json
@@ -29,15 +29,23 @@ ARGUMENTS = [
 ]
 
 
-def call(*arguments: object) -> subprocess.CompletedProcess:
-    # The console script, since starting further processes of it is the harder case.
-    command = [str(Path(sys.executable).with_name("segnet-train")), *map(str, arguments), *ARGUMENTS]
+# The console script, since starting further processes of it is the harder case.
+BY_LIGHTNING = [str(Path(sys.executable).with_name("segnet-train"))]
+BY_TORCHRUN = [
+    sys.executable,
+    *["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "segnet.cli.train"],
+]
+
+
+def call(launcher: list[str], *arguments: object) -> subprocess.CompletedProcess:
+    command = [*launcher, *map(str, arguments), *ARGUMENTS]
     return subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
 
 
-def test_two_processes_make_one_run_folder_and_count_each_sample_once(tmp_path):
+@pytest.mark.parametrize("launcher", [BY_LIGHTNING, BY_TORCHRUN], ids=["lightning", "torchrun"])
+def test_two_processes_make_one_run_folder_and_count_each_sample_once(tmp_path, launcher):
     run_dir = tmp_path / "run"
-    result = call(f"run_dir={run_dir}")
+    result = call(launcher, f"run_dir={run_dir}")
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.count("run folder:") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
@@ -55,6 +63,6 @@ def test_two_processes_make_one_run_folder_and_count_each_sample_once(tmp_path):
 
 
 def test_a_sweep_of_distributed_trainings_is_refused(tmp_path):
-    result = call("-m", "seed=0,1", f"run_dir={tmp_path / 'sweep'}")
+    result = call(BY_LIGHTNING, "-m", "seed=0,1", f"run_dir={tmp_path / 'sweep'}")
     assert result.returncode == 1
     assert "a sweep cannot share each run among 2 processes: leave out -m" in result.stderr

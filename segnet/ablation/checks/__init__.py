@@ -1,1 +1,1 @@
-"""What is looked at before an experiment starts: fairness, costs, and arms matched in cost."""
+"""Checks before an experiment starts, and after it: fairness, costs, and arms matched in cost."""

@@ -1,35 +1,46 @@
-"""The second half of fairness: with one seed, all arms start from the same bits and see the same bits.
+"""The second half of fairness: with one seed, all arms start from the same bits and are shown the same bits.
 
-Both are looked at before anything is trained, and the batches once more as they were trained on.
+Both are checked before anything is trained, and the batches once more as they were trained on.
 """
 
 import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import cast
 
-from omegaconf import DictConfig
 from torch import nn
 
-from segnet.ablation.execution.runs import Run, read_metrics
+from segnet.ablation.checks.records import (
+    BatchComparison,
+    BatchHashes,
+    ParameterComparison,
+    StartComparison,
+    TrainedComparison,
+)
+from segnet.ablation.design.runs import Run
 from segnet.build import data_from_config, network_from_config
+from segnet.config import Config
 from segnet.data import DataModule
+from segnet.data.hashing import hash_batch, hash_tensor
 from segnet.data.samples import Sample
 from segnet.errors import UserError
-from segnet.training.batch_record import BATCH_RECORD, hash_batch, hash_tensor
+from segnet.run_folder import BATCH_RECORD, read_json, read_metrics
 
 SAMPLED_BATCHES = (0, -1)
 """The batches of the first epoch that are made and hashed before the training: the first and the last."""
+ParameterHashes = Mapping[tuple[str, tuple[int, ...]], str]
+"""By name and shape."""
 
 
 def training_batch(data: DataModule, keys: Sequence[tuple[int, int]]) -> Sample:
     """Make an augmented training batch on the CPU, as a training there does, from its samples' ``(epoch, index)``."""
     loader = data.train_loader()
-    return loader.collate_fn([loader.dataset[key] for key in keys]).augment()
+    batch: Sample = loader.collate_fn([loader.dataset[key] for key in keys]).augment()
+    return batch
 
 
-def batch_hashes(data: DataModule) -> dict[str, Any]:
+def batch_hashes(data: DataModule) -> BatchHashes:
     """Hash the order of the whole first epoch, and the bits of sampled batches of it."""
     data.check_batch_size()
     order = list(data.train_loader().sampler)
@@ -40,22 +51,18 @@ def batch_hashes(data: DataModule) -> dict[str, Any]:
     }
 
 
-def parameter_hashes(network: nn.Module) -> dict[tuple[str, tuple[int, ...]], str]:
-    """Hash the bits of every parameter and every buffer that a checkpoint keeps, by name and shape."""
+def parameter_hashes(network: nn.Module) -> ParameterHashes:
+    """Hash the bits of every parameter and every buffer that a checkpoint keeps."""
     return {(name, tuple(tensor.shape)): hash_tensor(tensor) for name, tensor in network.state_dict().items()}
 
 
-def check_start(configs: Mapping[str, DictConfig], seeds: Iterable[int], allow: Sequence[str]) -> dict[str, Any]:
+def check_start(configs: Mapping[str, Config], seeds: Iterable[int], allow: Sequence[str]) -> StartComparison:
     """Compare parameters and batches of all arms, for each seed.
 
     Args:
         configs: the composed config of each arm, by name.
         seeds: of the runs.
-        allow: see :class:`segnet.ablation.Plan`; what is in it is recorded and not refused.
-
-    Returns:
-        ``parameters``: for each seed what :func:`compare_parameters` says; ``batches``: for each seed
-        what :func:`compare_batches` says.
+        allow: see :class:`segnet.ablation.Plan`; a difference that it names is recorded and not refused.
 
     Raises:
         UserError: two arms differ; the message names the parameters or the batches.
@@ -74,84 +81,89 @@ def check_start(configs: Mapping[str, DictConfig], seeds: Iterable[int], allow: 
         if different and "parameters" not in allow:
             raise UserError(
                 f"with seed {seed} the arms start with different bits in parameters that they share: "
-                f"{_shorten(different)}; mend their initialisation, or say allow=[parameters] where the factor is "
+                f"{_shorten(different)}; correct their initialisation, or say allow=[parameters] where the factor is "
                 f"meant to change it"
             )
         if not batches[str(seed)]["same"] and "batches" not in allow:
             raise UserError(
-                f"with seed {seed} the arms do not see the same batches ({_unlike(shown)}): a sample may depend on the "
-                f"seed, the epoch and its index alone; or say allow=[batches] where the factor is meant to change them"
+                f"with seed {seed} the arms are not shown the same batches ({_differing_pair(shown)}): a sample may "
+                f"depend on the seed, the epoch and its index alone; or say allow=[batches] where the factor is meant "
+                f"to change them"
             )
     return {"parameters": parameters, "batches": batches}
 
 
-def compare_parameters(hashes: Mapping[str, Mapping[tuple[str, tuple[int, ...]], str]]) -> dict[str, Any]:
-    """Compare what arms have in common, by name and shape.
-
-    Returns:
-        ``shared``: hash by name of what all arms have with the same bits; ``own``: for each arm the names that not all
-        have; ``different``: names of what has the same name and shape in several arms and not the same bits.
-    """
-    found: dict[tuple[str, tuple[int, ...]], dict[str, str]] = defaultdict(dict)
+def compare_parameters(hashes: Mapping[str, ParameterHashes]) -> ParameterComparison:
+    """Compare the parameters that arms have in common, by name and shape."""
+    by_key: dict[tuple[str, tuple[int, ...]], dict[str, str]] = defaultdict(dict)
     for arm, of_arm in hashes.items():
         for key, bits in of_arm.items():
-            found[key][arm] = bits
+            by_key[key][arm] = bits
     return {
         "shared": {
             key[0]: next(iter(bits.values()))
-            for key, bits in found.items()
+            for key, bits in by_key.items()
             if len(bits) == len(hashes) and len(set(bits.values())) == 1
         },
-        "own": {arm: [key[0] for key in of_arm if len(found[key]) < len(hashes)] for arm, of_arm in hashes.items()},
-        "different": [key[0] for key, bits in found.items() if len(set(bits.values())) > 1],
+        "own": {arm: [key[0] for key in of_arm if len(by_key[key]) < len(hashes)] for arm, of_arm in hashes.items()},
+        "different": [key[0] for key, bits in by_key.items() if len(set(bits.values())) > 1],
     }
 
 
-def compare_batches(shown: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Say whether all arms are shown the ``same``, with the hashes (of each arm, where they differ)."""
+def compare_batches(shown: Mapping[str, BatchHashes]) -> BatchComparison:
+    """Compare the batches that the arms are shown."""
     first = next(iter(shown.values()))
-    same = all(one == first for one in shown.values())
-    return {"same": same, **(first if same else {"arms": dict(shown)})}
+    if any(hashes != first for hashes in shown.values()):
+        return {"same": False, "arms": dict(shown)}
+    shared: BatchComparison = {"same": True, "batches": first["batches"]}
+    if "order" in first:
+        shared["order"] = first["order"]
+    if "device" in first:
+        shared["device"] = first["device"]
+    return shared
 
 
-def check_trained(runs: Iterable[Run], allow: Sequence[str]) -> dict[str, Any]:
+def check_trained(runs: Iterable[Run], allow: Sequence[str]) -> TrainedComparison:
     """Compare the first batches of the runs that have been trained, as they were trained on, and their precision.
 
-    Returns:
-        ``seeds``: for each seed the hashes, once or by arm; ``problems``: a sentence for each seed with which
-        arms were trained on different batches, or in different precision, though they should not be.
+    There is a problem for each seed with which arms were trained on different batches, or in different precision,
+    though they should not be.
     """
-    shown: dict[int, dict[str, dict[str, Any]]] = defaultdict(dict)
+    shown: dict[int, dict[str, BatchHashes]] = defaultdict(dict)
     runs = list(runs)
     for run in runs:
-        path = run.folder / BATCH_RECORD
-        if path.is_file():
-            shown[run.seed][f"{run.arm.name} ({run.kind})"] = json.loads(path.read_text())
+        hashes = read_json(run.folder / BATCH_RECORD)
+        if hashes:
+            shown[run.seed][_name(run)] = cast(BatchHashes, hashes)
     seeds = {str(seed): compare_batches(of_seed) for seed, of_seed in sorted(shown.items())}
     problems = [
-        f"with seed {seed} the arms were not trained on the same batches ({_unlike(shown[seed])})"
+        f"with seed {seed} the arms were not trained on the same batches ({_differing_pair(shown[seed])})"
         for seed in sorted(shown)
         if not seeds[str(seed)]["same"] and "batches" not in allow
     ]
-    return {"seeds": seeds, "problems": problems + _unlike_precision(runs)}
+    return {"seeds": seeds, "problems": problems + _precision_problems(runs)}
 
 
-def _unlike_precision(runs: Sequence[Run]) -> list[str]:
-    """Name the runs that asked for one precision, "auto", and got several: machines that are not alike."""
-    found: dict[tuple[int, str], dict[str, str]] = defaultdict(dict)
+def _precision_problems(runs: Sequence[Run]) -> list[str]:
+    """Name the runs that asked for one precision, "auto", and got several: on machines that are not alike."""
+    used: dict[tuple[int, str], dict[str, str]] = defaultdict(dict)
     for run in runs:
         precision = read_metrics(run.folder).get("precision")
         if precision is not None:
-            found[run.seed, run.config.trainer.precision][f"{run.arm.name} ({run.kind})"] = precision
+            used[run.seed, run.config.trainer.precision][_name(run)] = precision
     return [
-        f"with seed {seed} trainer.precision={asked} came to different things: "
-        + ", ".join(f"{precision} in {name}" for name, precision in got.items())
-        for (seed, asked), got in sorted(found.items())
-        if len(set(got.values())) > 1
+        f"with seed {seed} trainer.precision={setting} became "
+        + ", ".join(f"{precision} in {name}" for name, precision in by_run.items())
+        for (seed, setting), by_run in sorted(used.items())
+        if len(set(by_run.values())) > 1
     ]
 
 
-def _unlike(shown: Mapping[str, dict[str, Any]]) -> str:
+def _name(run: Run) -> str:
+    return f"{run.arm.name} ({run.kind})"
+
+
+def _differing_pair(shown: Mapping[str, BatchHashes]) -> str:
     """Name two arms that differ."""
     first, *others = shown
     return f"{first} and {next(name for name in others if shown[name] != shown[first])} differ"

@@ -1,16 +1,15 @@
 """Arms made equal in cost by the width of their decoders."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
-from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from segnet.ablation.checks.costs import input_shape
 from segnet.analysis import count_macs, count_parameters
 from segnet.build import task_from_config, without_pretrained_weights
-from segnet.config import instantiate
+from segnet.config import Config, instantiate, with_values
 from segnet.errors import UserError
 from segnet.models import MirrorDecoder
 
@@ -20,18 +19,18 @@ Widths = list[int | None]
 
 
 def match_costs(
-    configs: Mapping[str, DictConfig], measure: Literal["params", "macs"], tolerance: float = TOLERANCE
+    configs: Mapping[str, Config], measure: Literal["params", "macs"], tolerance: float = TOLERANCE
 ) -> dict[str, Widths | None]:
-    """Find decoder widths with which every arm costs what the most expensive one does.
+    """Find decoder widths with which every arm costs as much as the most expensive one.
 
-    The widths of all steps of an arm's decoder are multiplied by one factor, then single ones are moved by a channel
-    at a time. What the upsampler works on stays: its width is the encoder's. A decoder that leaves another width than
-    the next step wants has a 1x1 convolution between the two.
+    The widths of all steps of an arm's decoder are multiplied by one factor, then single widths are changed by a
+    channel at a time. The width that the upsampler works on is the encoder's, and stays. A step whose width is not the
+    one that the next step takes is followed by a 1x1 convolution.
 
     Args:
         configs: the composed config of each arm, by name.
-        measure: what is made equal: "params", or "macs" for an image of the test split.
-        tolerance: largest relative difference that is left.
+        measure: the cost that is made equal: "params", or "macs" for an image of the test split.
+        tolerance: the largest relative difference that may remain.
 
     Returns:
         For each arm the value for ``decoder.widths``; None where it stays as it is.
@@ -48,31 +47,30 @@ def match_costs(
         if abs(as_is[name] - target) <= tolerance * target:
             matched[name] = None
             continue
-        widths, found = _search(costs[name], _present_widths(config, name), target, tolerance)
-        if abs(found - target) > tolerance * target:
+        widths, nearest = _search(costs[name], _present_widths(config, name), target, tolerance)
+        if abs(nearest - target) > tolerance * target:
             raise UserError(
                 f"match={measure} cannot bring the arm {name} within {tolerance:.0%} of {costliest} "
-                f"({found:,} against {target:,} {measure} is the nearest): choose a wider or deeper decoder, the other "
-                f"measure, or leave match out"
+                f"({nearest:,} against {target:,} {measure} is the nearest): choose a wider or deeper decoder, the "
+                f"other measure, or leave match out"
             )
         matched[name] = widths
     return matched
 
 
-def with_widths(config: DictConfig, widths: Widths) -> DictConfig:
-    """Return a config whose decoder leaves these widths, one a step."""
-    config = config.copy()
-    OmegaConf.update(config, WIDTHS, widths, merge=False, force_add=True)
-    return config
+def with_widths(config: Config, widths: Widths) -> Config:
+    """Return a config with these widths of the decoder, one for each step."""
+    return with_values(config, {WIDTHS: widths})
 
 
-def _body(config: DictConfig) -> nn.Module:
+def _body(config: Config) -> nn.Module:
     """Build the encoder-decoder without memory for its weights."""
     with torch.device("meta"):
-        return instantiate(without_pretrained_weights(config).model)
+        network: nn.Module = instantiate(without_pretrained_weights(config).model)
+    return network
 
 
-def _cost_function(config: DictConfig, measure: str) -> Callable[[Widths | None], int]:
+def _cost_function(config: Config, measure: str) -> Callable[[Widths | None], int]:
     shape = input_shape(config)
 
     def cost(widths: Widths | None) -> int:
@@ -84,18 +82,18 @@ def _cost_function(config: DictConfig, measure: str) -> Callable[[Widths | None]
     return cost
 
 
-def _present_widths(config: DictConfig, name: str) -> Widths:
-    """Read off what leaves each step; None for a step without convolutions, which has no width of its own."""
+def _present_widths(config: Config, name: str) -> Widths:
+    """Return the width of each step; None for a step without convolutions, which has no width of its own."""
     decoder = _body(config).decoder
     if not isinstance(decoder, MirrorDecoder) or not any(_convolves(stage) for stage in decoder.stages):
         raise UserError(
             f"match wants a decoder whose steps have a width, and that of the arm {name} has none: leave match out"
         )
-    return [stage.out_channels if _convolves(stage) else None for stage in decoder.stages]
+    return [cast(int, stage.out_channels) if _convolves(stage) else None for stage in decoder.stages]
 
 
 def _convolves(stage: nn.Module) -> bool:
-    return any(True for _ in stage.block.parameters())
+    return any(True for _ in cast(nn.Module, stage.block).parameters())
 
 
 def _search(cost: Callable[[Widths], int], present: Widths, target: int, tolerance: float) -> tuple[Widths, int]:
@@ -121,8 +119,9 @@ def _search(cost: Callable[[Widths], int], present: Widths, target: int, toleran
         if abs(tried[best] - target) <= tolerance * target / 4:
             break
         for place, width in enumerate(best):
-            for step in (-1, 1) if width is not None else ():
-                cost_of([*best[:place], max(1, width + step), *best[place + 1 :]])
+            if width is not None:
+                for step in (-1, 1):
+                    cost_of([*best[:place], max(1, width + step), *best[place + 1 :]])
         if min(tried, key=lambda widths: abs(tried[widths] - target)) == best:
             break
     return list(best), tried[best]

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
-
+from segnet.ablation.design.records import AxisComparison
+from segnet.config import Config, to_values
 from segnet.errors import UserError
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][\w.\[\]]*)\}")
@@ -16,59 +16,55 @@ MISSING = "(not there)"
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
     """Turn nested mappings and lists into ``{"encoder.widths.0": 16, ...}``; empty ones stay values."""
     if isinstance(value, Mapping) and value:
-        items = [(str(key), one) for key, one in value.items()]
+        items = [(str(key), item) for key, item in value.items()]
     elif isinstance(value, list) and value:
-        items = [(str(index), one) for index, one in enumerate(value)]
+        items = [(str(index), item) for index, item in enumerate(value)]
     else:
         return {prefix: value}
     flat: dict[str, Any] = {}
-    for key, one in items:
-        flat |= flatten(one, f"{prefix}.{key}" if prefix else key)
+    for key, item in items:
+        flat |= flatten(item, f"{prefix}.{key}" if prefix else key)
     return flat
 
 
 def differing_keys(configs: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the value of every arm for each key in which not all arms are the same."""
     flat = {name: flatten(config) for name, config in configs.items()}
-    keys = dict.fromkeys(key for one in flat.values() for key in one)
-    values = {key: {name: one.get(key, MISSING) for name, one in flat.items()} for key in keys}
+    keys = dict.fromkeys(key for flat_config in flat.values() for key in flat_config)
+    values = {key: {name: flat_config.get(key, MISSING) for name, flat_config in flat.items()} for key in keys}
     return {key: of_arms for key, of_arms in values.items() if not _all_equal(list(of_arms.values()))}
 
 
-def check_axis(configs: Mapping[str, DictConfig], axis: Sequence[str]) -> dict[str, dict[str, Any]]:
+def check_axis(configs: Mapping[str, Config], axis: Sequence[str]) -> AxisComparison:
     """Compare the configs of all arms, with references resolved and as written.
 
-    What differs must lie at or below a path of ``axis``, or be a copy of such a value: a key that in every arm is
+    A differing key must lie at or below a path of ``axis``, or be a copy of such a value: a key that in every arm is
     written as the same reference to it.
 
     Args:
         configs: the composed config of each arm, by name.
         axis: config paths that may differ.
 
-    Returns:
-        ``differing``: for each differing key on the axis the value in each arm; ``derived``: for each further
-        differing key the path on the axis that it refers to.
-
     Raises:
         UserError: other keys differ; the message lists them. Or no key differs.
     """
-    written = {name: OmegaConf.to_container(config, resolve=False) for name, config in configs.items()}
-    resolved = {name: OmegaConf.to_container(config, resolve=True) for name, config in configs.items()}
+    written = {name: to_values(config, resolve=False) for name, config in configs.items()}
+    resolved = {name: to_values(config) for name, config in configs.items()}
     differing = differing_keys(resolved)
     if len({repr(sorted(flatten(config).items(), key=lambda item: item[0])) for config in resolved.values()}) == 1:
         raise UserError(f"the arms {', '.join(configs)} are all the same: no value differs at {' or '.join(axis)}")
-    written_otherwise = list(differing_keys(written))
-    strange, derived = [], {}
+    written_differently = list(differing_keys(written))
+    undeclared, derived = [], {}
     for key in differing:
         if _lies_on(key, axis):
             continue
         source = _source(next(iter(written.values())), key, axis)
-        if source is None or _lies_on(key, written_otherwise):
-            strange.append(key)
+        if source is None or _lies_on(key, written_differently):
+            undeclared.append(key)
         else:
             derived[key] = source
-    if strange:
-        listed = ", ".join(_describe(key, differing[key]) for key in sorted(_without_copies(strange, written)))
+    if undeclared:
+        listed = ", ".join(_describe(key, differing[key]) for key in sorted(_without_copies(undeclared, written)))
         raise UserError(
             f"the arms differ in more than {' and '.join(axis)}, so that the comparison would not be fair: {listed}; "
             f"hold these fixed, or declare them in also_changes"
@@ -78,11 +74,11 @@ def check_axis(configs: Mapping[str, DictConfig], axis: Sequence[str]) -> dict[s
 
 
 def _without_copies(keys: Sequence[str], written: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Leave out what in every arm is a copy of another of these keys."""
+    """Leave out the keys that in every arm are a copy of another one."""
 
     def is_copy(key: str) -> bool:
         others = [other for other in keys if other != key]
-        return all(_source(one, key, others) is not None for one in written.values())
+        return all(_source(config, key, others) is not None for config in written.values())
 
     return [key for key in keys if not is_copy(key)] or list(keys)
 
@@ -117,9 +113,9 @@ def _source(
         if node is None:
             return None
     if not isinstance(node, str):
-        # What is referred to as a whole: some part of it may come from the axis.
-        below = [one for one in flatten(node).values() if isinstance(one, str)]
-        references = [reference for one in below for reference in REFERENCE.findall(one)]
+        # A container is referred to as a whole: some part of it may come from the axis.
+        below = [value for value in flatten(node).values() if isinstance(value, str)]
+        references: list[str] = [reference for text in below for reference in REFERENCE.findall(text)]
     else:
         references = REFERENCE.findall(node)
     for reference in references:

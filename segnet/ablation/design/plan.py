@@ -1,12 +1,13 @@
-"""The plan of an experiment: what varies, what is held fixed, how often and for how long."""
+"""The plan of an experiment: its factors, the settings that are held fixed, its seeds and its budget."""
 
 import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+from segnet.ablation.design.records import PlanRecord
 from segnet.errors import UserError
 
 ALLOWANCES = ("parameters", "batches")
@@ -19,7 +20,7 @@ class Arm:
     Attributes:
         name: the level's name; of two factors both, joined by "+".
         levels: the name of the level of each factor.
-        overrides: what is added to the overrides that are held fixed, as on the command line of ``segnet-train``.
+        overrides: added to the overrides that are held fixed, as on the command line of ``segnet-train``.
     """
 
     name: str
@@ -44,8 +45,8 @@ class Tuning:
         per_arm: each arm gets values of its own from trials of its own; else one set of values, which has the
             best mean score over all arms, is shared by all.
         seed: of the trials' trainings and of the sampler; none of the seeds that are compared.
-        parallel: trials that are chosen before the first of them is scored. The same for any engine, so that what is
-            chosen does not depend on where it runs.
+        parallel: trials that are chosen before the first of them is scored. The same for any engine, so that the choice
+            does not depend on where it is made.
     """
 
     space: Mapping[str, Sequence[Any] | Mapping[str, Any]]
@@ -67,7 +68,7 @@ class Tuning:
                     f"{{low: 0.001, high: 0.1, log: true}}"
                 )
         if not self.space or self.trials < 1 or self.parallel < 1:
-            raise UserError("tuning wants a space with one config path at least, and trials and parallel of 1 or more")
+            raise UserError("tuning needs a space with at least one config path, and trials and parallel of 1 or more")
 
 
 @dataclass(frozen=True)
@@ -84,13 +85,13 @@ class Plan:
         epochs: budget of every run; None: the recipe's own.
         fixed: overrides of ``segnet-train`` that are the same in all arms.
         also_changes: config paths that may differ besides the factors; the plan is refused if others do.
-        allow: what the factor is meant to change beside the config, of "parameters" (how shared parameters start) and
-            "batches" (what the network is shown).
+        allow: differences beside the config that the factor is meant to make, of "parameters" (how shared parameters
+            start) and "batches" (which the network is shown).
         match: run a second comparison in which the decoder's width makes the arms cost the same in "params" or "macs".
         tuning: tune the recipe first; None: take it as it is.
 
     Raises:
-        UserError: it makes no experiment; the message says why.
+        UserError: the plan does not make an experiment; the message says why.
     """
 
     name: str
@@ -106,34 +107,35 @@ class Plan:
     arms: tuple[Arm, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        seeds = range(self.seeds) if isinstance(self.seeds, int) else self.seeds
-        object.__setattr__(self, "seeds", tuple(seeds))
+        seeds = tuple(range(self.seeds) if isinstance(self.seeds, int) else self.seeds)
+        object.__setattr__(self, "seeds", seeds)
         if not self.factors or not all(self.factors.values()):
-            raise UserError("a plan wants factors with their arms, as in factors={upsampler:[nearest,bilinear]}")
+            raise UserError("a plan needs factors with their arms, as in factors={upsampler:[nearest,bilinear]}")
         object.__setattr__(self, "arms", tuple(_cross(self.factors)))
         names = [arm.name for arm in self.arms]
         if self.baseline is None:
             object.__setattr__(self, "baseline", names[0])
-        self._check(names)
+        self._check(names, seeds)
 
-    def _check(self, names: list[str]) -> None:
+    def _check(self, names: list[str], seeds: tuple[int, ...]) -> None:
         if self.name is None or not re.fullmatch(r"[\w.+=-]+", str(self.name)):
-            raise UserError(f"name={self.name} is no name of an experiment: use letters, digits, - and _")
+            raise UserError(f"name={self.name} is not a valid name of an experiment: use letters, digits, - and _")
         if len(names) < 2:
-            raise UserError(f"there is only the arm {names[0]}: a comparison wants two arms or more")
-        for values, what in ((names, "arm"), ([arm.folder for arm in self.arms], "arm"), (self.seeds, "seed")):
-            twice = next((value for value in values if list(values).count(value) > 1), None)
+            raise UserError(f"there is only the arm {names[0]}: a comparison needs two arms or more")
+        listed: list[tuple[Sequence[object], str]] = [(names, "arm"), ([arm.folder for arm in self.arms], "arm")]
+        for values, what in [*listed, (seeds, "seed")]:
+            twice = next((value for value in values if values.count(value) > 1), None)
             if twice is not None:
-                raise UserError(f"the {what} {twice} is there twice: leave one out, or give them names of their own")
+                raise UserError(f"the {what} {twice} is listed twice: leave one out, or give them different names")
         if self.baseline not in names:
-            raise UserError(f"baseline={self.baseline} is none of the arms: choose one of {', '.join(names)}")
-        if not self.seeds:
+            raise UserError(f"baseline={self.baseline} is not one of the arms: choose one of {', '.join(names)}")
+        if not seeds:
             raise UserError("seeds is empty: give seeds=[0,1,2], or seeds=3 for the same")
         if self.match not in (None, "params", "macs"):
             raise UserError(f"match={self.match} is not known: choose params or macs, or leave it out")
         if not set(self.allow) <= set(ALLOWANCES):
             raise UserError(f"allow={list(self.allow)} is not known: choose among {', '.join(ALLOWANCES)}")
-        if self.tuning is not None and self.tuning.seed in self.seeds:
+        if self.tuning is not None and self.tuning.seed in seeds:
             raise UserError(
                 f"tuning.seed={self.tuning.seed} is one of the seeds that are compared: choose another one for tuning"
             )
@@ -149,15 +151,15 @@ class Plan:
         """What all runs share."""
         return [*self.fixed, *([f"trainer.max_epochs={self.epochs}"] if self.epochs is not None else [])]
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for YAML."""
+    def as_record(self) -> PlanRecord:
+        """Return the plan as plain values for YAML."""
         values = asdict(self)
         values["arms"] = {arm.name: {"levels": arm.levels, "overrides": list(arm.overrides)} for arm in self.arms}
-        return _plain(values)
+        return cast(PlanRecord, _plain_values(values))
 
 
 def package(factor: str) -> str:
-    """Say where in the config a factor's value lands: ``encoder``, ``loss`` for ``loss@_global_.loss``, ..."""
+    """Return the place in the config of a factor's value: ``encoder``, ``loss`` for ``loss@_global_.loss``, ..."""
     group, _, explicit = factor.lstrip("+").partition("@")
     return (explicit or group).removeprefix("_global_.").replace("/", ".")
 
@@ -171,7 +173,7 @@ def _value_text(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{key}:{_value_text(one)}" for key, one in value.items()) + "}"
+        return "{" + ",".join(f"{key}:{_value_text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(_value_text, value)) + "]"
     if isinstance(value, (int, float)):
@@ -179,8 +181,8 @@ def _value_text(value: Any) -> str:
     text = str(value)
     if re.fullmatch(r"[\w./+-]+", text):
         return text
-    # A backslash is one, except before a quote.
-    return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", "\\'"), text) + "'"
+    # A backslash stands for itself, except before a quote.
+    return "'" + re.sub(r"(\\*)('|$)", lambda match: 2 * match[1] + match[2].replace("'", "\\'"), text) + "'"
 
 
 def _cross(factors: Mapping[str, Any]) -> list[Arm]:
@@ -201,7 +203,7 @@ def _levels(factor: str, values: Any) -> list[tuple[str, list[str]]]:
         raise UserError(f"the factor {factor} has a single value, {values}: give its arms as a list")
     named = values if isinstance(values, Mapping) else {_name(value): value for value in values}
     if not isinstance(values, Mapping) and len(named) < len(values):
-        raise UserError(f"the factor {factor} names an arm twice: leave one out, or give them names of their own")
+        raise UserError(f"the factor {factor} names an arm twice: leave one out, or give them different names")
     levels = []
     for name, value in named.items():
         further: list[str] = []
@@ -217,9 +219,9 @@ def _name(value: Any) -> str:
     return _value_text(value).replace("'", "")
 
 
-def _plain(value: Any) -> Any:
+def _plain_values(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(one) for one in value]
+        return [_plain_values(item) for item in value]
     return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,32 +1,33 @@
-"""Where runs are worked off."""
+"""Where runs are trained: an engine takes run folders, and trains them here or elsewhere."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from segnet.ablation.execution.jobs import work_off
-from segnet.ablation.execution.runs import Run, prepare, read_record, status
+from segnet.ablation.design.runs import Run
+from segnet.ablation.execution.jobs import run_job
+from segnet.ablation.execution.run_state import attempts, prepare, status
+from segnet.devices import available_cores
 
 
 class Engine(Protocol):
-    """Works off run folders.
+    """Trains runs.
 
     Attributes:
         name: for the record.
-        workers: how many runs it works on at a time; None where a scheduler decides.
-        survives: whether a worker that dies leaves the others at their work.
+        workers: number of runs trained at a time; None where a scheduler decides.
+        isolated: whether the other workers go on when one dies.
     """
 
     name: str
     workers: int | None
-    survives: bool
+    isolated: bool
 
-    def work_off(self, folders: Sequence[Path]) -> None:
-        """Call :func:`segnet.ablation.execution.jobs.work_off` for each, and return when all is over.
+    def run_jobs(self, folders: Sequence[Path]) -> None:
+        """Call :func:`segnet.ablation.execution.jobs.run_job` for each run folder, and return when all have ended.
 
         Raises:
-            Exception: a worker died. What it was at, and what others were at if they do not survive, is unfinished.
+            Exception: a worker died. Its run is unfinished, and if workers are not isolated, so are the others'.
         """
         ...
 
@@ -34,53 +35,51 @@ class Engine(Protocol):
 class InProcess:
     """One run after another in this process, with all cores: see :class:`Engine`."""
 
-    name, workers, survives = "in this process", 1, True
+    name: str = "in this process"
+    workers: int | None = 1
+    isolated: bool = True
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads if threads is not None else len(os.sched_getaffinity(0))
+        self.threads = threads if threads is not None else available_cores()
 
-    def work_off(self, folders: Sequence[Path]) -> None:
-        """Work off one after another."""
+    def run_jobs(self, folders: Sequence[Path]) -> None:
+        """Train one run after another."""
         for folder in folders:
-            work_off(folder, self.threads)
+            run_job(folder, self.threads)
 
 
 def run_all(runs: Sequence[Run], engine: Engine, report: Callable[[str], None]) -> None:
-    """Work off all runs that are not completed; none stops the others.
+    """Train all runs that are not completed; a run that fails does not stop the others.
 
-    When a process pool breaks because one of its workers died, those that were at work are taken up again one at a
-    time, so that the one that kills its worker is alone with it; each gets one more chance in the same call.
+    When a process pool breaks because one of its workers died, the runs that were being trained are repeated one at a
+    time, so that only the run that kills its worker dies again; each gets one more chance in the same call.
 
     Args:
-        runs: any; each folder is worked off once.
+        runs: any; each folder is trained once.
         engine: where.
-        report: is told what went wrong, in a sentence.
+        report: is told in a sentence what went wrong.
     """
     pending = list({run.folder: run for run in runs if status(run.folder) != "completed"}.values())
     for run in pending:
         prepare(run)
-    before = {run.folder: _attempts(run.folder) for run in pending}
+    before = {run.folder: len(attempts(run.folder)) for run in pending}
     waiting = [run.folder for run in pending]
     while waiting:
         try:
-            engine.work_off(waiting)
+            engine.run_jobs(waiting)
             return
         except Exception as error:
-            died = [folder for folder in waiting if _attempts(folder) > before[folder] and status(folder) == "killed"]
-            report(f"a worker died ({type(error).__name__}) while it was at {_names(died)}")
-            untouched = [folder for folder in waiting if _attempts(folder) == before[folder]]
-            if engine.survives or len(untouched) == len(waiting):
+            begun = [folder for folder in waiting if len(attempts(folder)) > before[folder]]
+            died = [folder for folder in begun if status(folder) == "killed"]
+            report(f"a worker died ({type(error).__name__}) while it trained {_names(died)}")
+            if engine.isolated or not begun:
                 return
         for folder in died:
             try:
-                engine.work_off([folder])
+                engine.run_jobs([folder])
             except Exception as error:
-                report(f"a worker died again ({type(error).__name__}) at {_names([folder])}: it is left as it is")
-        waiting = untouched
-
-
-def _attempts(folder: Path) -> int:
-    return len(read_record(folder).get("attempts", []))
+                report(f"a worker died again ({type(error).__name__}) at {_names([folder])}: this run is left out")
+        waiting = [folder for folder in waiting if folder not in begun]
 
 
 def _names(folders: Sequence[Path]) -> str:

@@ -1,18 +1,19 @@
 """The charts that compare arms, as plain data and layouts for Plotly."""
 
-from typing import Any
-
 from segnet.ablation.report.chart_parts import (
     RIM,
+    ArmStyle,
     Chart,
-    Results,
+    PlotlyValues,
+    View,
     error_bars,
     escape,
-    make_chart,
     named_axis,
     styled,
 )
-from segnet.ablation.report.text import COST_NAMES, interval
+from segnet.ablation.report.costs import COSTS, cost_of, same_costs
+from segnet.ablation.report.text import interval
+from segnet.ablation.results.records import ComparisonResult, Results, ScoreResult, VariantResult
 
 
 def pareto(results: Results, kind: str) -> Chart | None:
@@ -24,40 +25,32 @@ def pareto(results: Results, kind: str) -> Chart | None:
         for cost, front in variant["front"].items()
         if cost != "index_bytes" and front and cost not in same
     ]
-    return make_chart("pareto", "mIoU against cost", views, 420) if views else None
+    return {"key": "pareto", "label": "mIoU against cost", "views": views, "height": 420} if views else None
 
 
-def same_costs(variant: Results) -> list[str]:
-    """Return the costs in which the arms do not differ."""
-    costs = {cost: [one["costs"][cost] for one in variant["arms"].values()] for cost in COST_NAMES}
-    return [cost for cost, values in costs.items() if values[0] is not None and len(set(values)) == 1 and values[0]]
-
-
-def _pareto_view(variant: Results, cost: str, front: list[str]) -> dict[str, Any]:
-    arms = variant["arms"]
-    name, show = COST_NAMES[cost]
-    score = {arm: one["scores"].get("miou") for arm, one in arms.items()}
+def _pareto_view(variant: VariantResult, cost: str, front: list[str]) -> View:
+    scores = {arm: result["scores"].get("miou") for arm, result in variant["arms"].items()}
+    costs = {arm: cost_of(result, cost) for arm, result in variant["arms"].items()}
     line = {
-        "x": [arms[arm]["costs"][cost] for arm in front],
-        "y": [score[arm]["mean"] for arm in front],
+        "x": [costs[arm] for arm in front],
+        "y": [score["mean"] for arm in front if (score := scores[arm])],
         "mode": "lines",
         "line": {"shape": "hv", "color": "var(--faint)", "width": 1.5, "dash": "dot"},
         "hoverinfo": "skip",
         "meta": "",
     }
     data = [line]
-    for arm, style in styled(list(arms)):
-        spent = arms[arm]["costs"][cost]
-        if spent is None or not score[arm]:
-            continue
-        data += _pareto_arm(arm, style, spent, score[arm], show(spent))
-    layout = {"xaxis": {"title": {"text": name}, "ticksuffix": _unit(cost), "rangemode": "normal"}}
+    for arm, style in styled(list(variant["arms"])):
+        spent, score = costs[arm], scores[arm]
+        if spent is not None and score:
+            data += _pareto_arm(arm, style, spent, score, COSTS[cost].show(spent))
+    axis: PlotlyValues = {"title": {"text": COSTS[cost].name}, "ticksuffix": _unit(cost), "rangemode": "normal"}
     if cost.endswith("_bytes"):
-        layout["xaxis"] |= {"tickformat": ".3s"}
-    return {"name": name, "data": data, "layout": layout | {"yaxis": {"title": {"text": "mIoU"}}}}
+        axis |= {"tickformat": ".3s"}
+    return {"name": COSTS[cost].name, "data": data, "layout": {"xaxis": axis, "yaxis": {"title": {"text": "mIoU"}}}}
 
 
-def _pareto_arm(arm: str, style: dict[str, str], spent: float, score: Results, shown: str) -> list[dict[str, Any]]:
+def _pareto_arm(arm: str, style: ArmStyle, spent: float, score: ScoreResult, shown: str) -> list[PlotlyValues]:
     values = list(score["values"].values())
     seeds = {
         "x": [spent] * len(values),
@@ -91,33 +84,35 @@ def _unit(cost: str) -> str:
 def class_differences(results: Results, kind: str) -> Chart | None:
     """Chart how far each arm's IoU of each class is from the baseline's, with intervals."""
     variant = results["variants"][kind]
-    classes = {name: found for name, found in variant["classes"].items() if found}
+    classes = {name: comparisons for name, comparisons in variant["classes"].items() if comparisons}
     if not classes:
         return None
-    arms = [one["arm"] for one in next(iter(classes.values()))]
+    arms = [comparison["arm"] for comparison in next(iter(classes.values()))]
     styles = dict(styled(list(variant["arms"])))
     data = []
     for number, arm in enumerate(arms):
-        found = [next(one for one in of_class if one["arm"] == arm) for of_class in classes.values()]
+        of_arm = [next(c for c in comparisons if c["arm"] == arm) for comparisons in classes.values()]
         offset = (number - (len(arms) - 1) / 2) * min(0.2, 0.72 / max(1, len(arms)))
-        data.append(_difference_trace(arm, styles[arm], list(classes), found, offset))
+        data.append(_difference_trace(arm, styles[arm], list(classes), of_arm, offset))
     layout = {
         "xaxis": {"title": {"text": f"difference from {results['baseline']}, points of IoU"}, "zeroline": True},
         "yaxis": named_axis(list(classes), downwards=True),
         "hovermode": "closest",
     }
+    views: list[View] = [{"name": "IoU", "data": data, "layout": layout}]
     height = 110 + len(classes) * max(34, 13 * len(arms))
-    return make_chart("classes", "Differences by class", [{"name": "IoU", "data": data, "layout": layout}], height)
+    return {"key": "classes", "label": "Differences by class", "views": views, "height": height}
 
 
 def _difference_trace(
-    arm: str, style: dict[str, str], classes: list[str], found: list[Results], offset: float
-) -> dict[str, Any]:
-    differences, intervals = [one["difference"] for one in found], [one["interval"] for one in found]
+    arm: str, style: ArmStyle, classes: list[str], comparisons: list[ComparisonResult], offset: float
+) -> PlotlyValues:
+    differences = [comparison["difference"] for comparison in comparisons]
+    intervals = [comparison["interval"] for comparison in comparisons]
     return {
         "name": escape(arm),
         "x": differences,
-        "y": [place + offset for place in range(len(found))],
+        "y": [place + offset for place in range(len(comparisons))],
         "mode": "markers",
         "marker": {"color": style["colour"], "symbol": style["symbol"], "size": 9, "line": RIM},
         "error_x": error_bars(differences, intervals, style["colour"]),
@@ -133,32 +128,33 @@ def interaction(results: Results, kind: str) -> Chart | None:
     """Chart mIoU of two factors: the levels of the first along the axis, a line for each level of the second."""
     if len(results["factors"]) != 2:
         return None
-    (first, levels), (second, others) = results["factors"].items()
+    (first, first_levels), (second, second_levels) = results["factors"].items()
     arms = results["variants"][kind]["arms"].values()
-    by_levels = {(one["levels"][first], one["levels"][second]): one["scores"].get("miou") for one in arms}
+    by_levels = {(arm["levels"][first], arm["levels"][second]): arm["scores"].get("miou") for arm in arms}
     data = []
-    for number, (other, style) in enumerate(styled(others)):
-        found = [(place, by_levels.get((level, other))) for place, level in enumerate(levels)]
-        scores = {place: score for place, score in found if score}
+    for number, (second_level, style) in enumerate(styled(second_levels)):
+        along = [(place, by_levels.get((level, second_level))) for place, level in enumerate(first_levels)]
+        scores = {place: score for place, score in along if score}
         means = [score["mean"] for score in scores.values()]
-        offset = 0.05 * (number - (len(others) - 1) / 2)
+        offset = 0.05 * (number - (len(second_levels) - 1) / 2)
         data.append(
             {
-                "name": escape(other),
+                "name": escape(second_level),
                 "x": [place + offset for place in scores],
                 "y": means,
                 "mode": "lines+markers",
                 "line": {"color": style["colour"], "width": 2, "dash": style["dash"]},
                 "marker": {"symbol": style["symbol"], "size": 10, "line": RIM},
                 "error_y": error_bars(means, [score["interval"] for score in scores.values()], style["colour"]),
-                "hovertemplate": f"{escape(other)}: %{{y:.2f}}<extra></extra>",
+                "hovertemplate": f"{escape(second_level)}: %{{y:.2f}}<extra></extra>",
                 "meta": "",
             }
         )
-    axis = {"title": {"text": escape(first)}, **named_axis(levels)}
+    axis = {"title": {"text": escape(first)}, **named_axis(first_levels)}
     legend = {"title": {"text": escape(second)}}
     layout = {"xaxis": axis, "yaxis": {"title": {"text": "mIoU"}}, "showlegend": True, "legend": legend}
-    return make_chart("interaction", f"{first} and {second}", [{"name": "mIoU", "data": data, "layout": layout}], 420)
+    views: list[View] = [{"name": "mIoU", "data": data, "layout": layout}]
+    return {"key": "interaction", "label": f"{first} and {second}", "views": views, "height": 420}
 
 
 def matched(results: Results) -> Chart | None:
@@ -186,5 +182,5 @@ def matched(results: Results) -> Chart | None:
                 }
             )
     axes = {"xaxis": {"title": {"text": "mIoU: open as is, filled matched"}}, "yaxis": named_axis(arms, downwards=True)}
-    height = 110 + 56 * len(arms)
-    return make_chart("matched", "As is and matched", [{"name": "mIoU", "data": data, "layout": axes}], height)
+    views: list[View] = [{"name": "mIoU", "data": data, "layout": axes}]
+    return {"key": "matched", "label": "As is and matched", "views": views, "height": 110 + 56 * len(arms)}

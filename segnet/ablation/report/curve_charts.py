@@ -1,9 +1,14 @@
 """The charts of curves over epochs, distances and strides, as plain data and layouts for Plotly."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Literal, cast
 
-from segnet.ablation.report.chart_parts import Chart, Results, arm_style, escape, make_chart, styled
+from segnet.ablation.report.chart_parts import ArmStyle, Chart, PlotlyValues, View, arm_style, escape, styled
+from segnet.ablation.results.inspection import CeilingRow
+from segnet.ablation.results.records import Band, Results
+
+HEIGHT, TALL = 380, 420
+"""Of charts, pixels."""
 
 
 def learning(results: Results, kind: str) -> Chart | None:
@@ -15,39 +20,39 @@ def learning(results: Results, kind: str) -> Chart | None:
         ("val/loss", "validation loss"),
         ("train/loss", "training loss"),
     ):
-        curves = {
-            arm: (one["learning"]["epoch"], one["learning"][column])
-            for arm, one in arms.items()
-            if column in one["learning"]
-        }
+        curves = {}
+        for arm, result in arms.items():
+            bands = cast(Mapping[str, Band], result["learning"])
+            if column in bands:
+                curves[arm] = (result["learning"]["epoch"], bands[column])
         if curves:
             view = _band_view(name, list(arms), curves, "epoch", name)
             view["layout"]["xaxis"] |= _epoch_ticks(max(len(epochs) for epochs, _ in curves.values()))
             views.append(view)
-    return make_chart("learning", "Learning curves", views) if views else None
+    return {"key": "learning", "label": "Learning curves", "views": views, "height": HEIGHT} if views else None
 
 
-def _epoch_ticks(epochs: int) -> dict[str, Any]:
-    """Tick whole epochs, also where there are few."""
+def _epoch_ticks(epochs: int) -> PlotlyValues:
+    """Keep ticks off fractions of an epoch where there are few epochs."""
     return {"dtick": 1} if epochs <= 12 else {}
 
 
 def trimap(results: Results, kind: str) -> Chart | None:
     """Chart mIoU in bands around the boundaries against the width of the band."""
     arms = results["variants"][kind]["arms"]
-    curves = {arm: (one["trimap"]["width"], one["trimap"]["miou"]) for arm, one in arms.items() if one["trimap"]}
+    curves = {arm: (r["trimap"]["width"], r["trimap"]["miou"]) for arm, r in arms.items() if r["trimap"]}
     if not curves:
         return None
     view = _band_view("mIoU", list(arms), curves, "half the width of the band, pixels", "mIoU in the band")
     widths = next(iter(curves.values()))[0]
     view["layout"]["xaxis"] |= {"type": "log", "tickvals": widths, "ticktext": [str(width) for width in widths]}
-    return make_chart("trimap", "mIoU near boundaries", [view])
+    return {"key": "trimap", "label": "mIoU near boundaries", "views": [view], "height": HEIGHT}
 
 
 def _band_view(
-    name: str, arms: list[str], curves: Mapping[str, tuple[list, Results]], x_title: str, y_title: str
-) -> dict[str, Any]:
-    data = []
+    name: str, arms: list[str], curves: Mapping[str, tuple[list[int], Band]], x_title: str, y_title: str
+) -> View:
+    data: list[PlotlyValues] = []
     for arm, style in styled(arms):
         if arm in curves:
             x, band = curves[arm]
@@ -56,9 +61,7 @@ def _band_view(
     return {"name": name, "data": data, "layout": layout}
 
 
-def band_traces(
-    arm: str, x: list, band: Results, style: dict[str, str], name: str | None = None
-) -> list[dict[str, Any]]:
+def band_traces(arm: str, x: list[int], band: Band, style: ArmStyle, name: str | None = None) -> list[PlotlyValues]:
     """Draw a mean line over the band between the lowest and the highest seed."""
     edge = {
         "x": [*x, *reversed(x)],
@@ -83,13 +86,14 @@ def band_traces(
     return [edge, line]
 
 
-def ceiling(rows: Sequence[Results], arms: Sequence[str]) -> Chart | None:
-    """Chart what labels score that were pushed down and up: a line an upsampler, bolder where it is an arm."""
+def ceiling(rows: Sequence[CeilingRow], arms: Sequence[str]) -> Chart | None:
+    """Chart the scores of labels brought down and up again: a line for each upsampler, bold for the arms."""
     if not rows:
         return None
     names = list(dict.fromkeys(row["upsampler"] for row in rows))
-    views = []
-    for key, title in (("miou", "mIoU"), ("boundary_f1", "boundary F1")):
+    views: list[View] = []
+    keys: tuple[Literal["miou", "boundary_f1"], ...] = ("miou", "boundary_f1")
+    for key, title in zip(keys, ("mIoU", "boundary F1"), strict=True):
         data = []
         for place, name in enumerate(names):
             base = name.split(" + ")[0]
@@ -99,7 +103,7 @@ def ceiling(rows: Sequence[Results], arms: Sequence[str]) -> Chart | None:
                 {
                     "name": escape(name),
                     "x": [row["stride"] for row in of_name],
-                    "y": [None if row[key] is None else 100 * row[key] for row in of_name],
+                    "y": [None if (score := row[key]) is None else 100 * score for row in of_name],
                     "mode": "lines+markers",
                     "line": {
                         "color": style["colour"] if base in arms else "var(--faint)",
@@ -120,21 +124,21 @@ def ceiling(rows: Sequence[Results], arms: Sequence[str]) -> Chart | None:
         }
         layout = {"xaxis": axis, "yaxis": {"title": {"text": f"{title} of the label itself"}}, "showlegend": True}
         views.append({"name": title, "data": data, "layout": layout | {"hovermode": "x unified"}})
-    return make_chart("ceiling", "What the label itself reaches", views, 420)
+    return {"key": "ceiling", "label": "What the label itself reaches", "views": views, "height": TALL}
 
 
 def fusion(results: Results, kind: str) -> Chart | None:
-    """Chart the weights of linear fusions over the epochs, an arm a view."""
-    views = []
-    for arm, one in results["variants"][kind]["arms"].items():
-        if not one["fusion"]:
+    """Chart the weights of linear fusions over the epochs, one view for each arm."""
+    views: list[View] = []
+    for arm, result in results["variants"][kind]["arms"].items():
+        if not result["fusion"]:
             continue
-        data = []
-        for place, (name, band) in enumerate(one["fusion"].items()):
+        data: list[PlotlyValues] = []
+        for place, (name, band) in enumerate(result["fusion"].items()):
             style = arm_style(1 + place)
             data += band_traces("", list(range(1, len(band["mean"]) + 1)), band, style, name)
-        epochs = max(len(band["mean"]) for band in one["fusion"].values())
+        epochs = max(len(band["mean"]) for band in result["fusion"].values())
         axis = {"title": {"text": "epoch"}, **_epoch_ticks(epochs)}
         layout = {"xaxis": axis, "yaxis": {"title": {"text": "weight"}}, "showlegend": True}
         views.append({"name": arm, "data": data, "layout": layout})
-    return make_chart("fusion", "Fusion weights", views, 420) if views else None
+    return {"key": "fusion", "label": "Fusion weights", "views": views, "height": TALL} if views else None

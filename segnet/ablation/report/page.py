@@ -5,29 +5,35 @@ import functools
 import gzip
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
-from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import jinja2
-from omegaconf import OmegaConf
 
+from segnet.ablation.checks.records import FairnessRecord, TrainedComparison
+from segnet.ablation.design.records import PlanRecord
+from segnet.ablation.design.runs import AS_IS, MATCHED
 from segnet.ablation.report import chart_parts, charts, curve_charts, tables, text
-from segnet.ablation.report.pictures import crop_pictures, heat_maps
+from segnet.ablation.report.costs import COSTS, same_costs
+from segnet.ablation.report.pictures import CropPictures, crop_pictures, heat_maps
+from segnet.ablation.report.strips import strips
 from segnet.ablation.results.experiment_folder import ExperimentFolder
 from segnet.ablation.results.inspection import Inspection
+from segnet.ablation.results.records import ComparisonResult, Results, Row, VariantResult
+from segnet.config import values_to_yaml
 
 TEMPLATES = Path(__file__).parent / "template"
-KIND_NAMES = {"as_is": "as is", "matched": "matched"}
+KIND_NAMES = {AS_IS: "as is", MATCHED: "matched"}
 
 
-def render(results: Mapping[str, Any], folder: ExperimentFolder, inspection: Inspection) -> str:
-    """Render the page.
+def render_page(results: Results, folder: ExperimentFolder, inspection: Inspection) -> str:
+    """Render the page; the same arguments give the same page.
 
     Args:
-        results: what :func:`segnet.ablation.results.collection.collect` made of the experiment, as read back from JSON.
-        folder: the experiment, for what was done and how.
+        results: as read back from ``results.json``.
+        folder: the experiment, for its plan, its record and its proof of fairness.
         inspection: of its trained networks.
 
     Returns:
@@ -50,46 +56,43 @@ def embed(value: Any) -> str:
     return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
-def _context(results: Mapping[str, Any], folder: ExperimentFolder, inspection: Inspection) -> dict[str, Any]:
+def _context(results: Results, folder: ExperimentFolder, inspection: Inspection) -> dict[str, Any]:
     kind = next(iter(results["variants"]))
     variant = results["variants"][kind]
-    styles = {arm: {"place": place, **chart_parts.arm_style(place)} for place, arm in enumerate(variant["arms"])}
     shown = _charts(results, kind, inspection)
     return {
         "results": results,
         "record": folder.record,
-        "folder_name": folder.root.name,
         "kind": kind,
         "kind_names": KIND_NAMES,
         "variant": variant,
-        "arms": styles,
+        "arms": {arm: {"place": place, **chart_parts.arm_style(place)} for place, arm in enumerate(variant["arms"])},
         "headline": text.headline(variant, results["baseline"]),
-        "verdicts_of": {name: _by_outcome(one) for name, one in results["variants"].items()},
-        "same_costs": [text.COST_NAMES[cost][0] for cost in charts.same_costs(variant)],
-        "pairs": {(one["baseline"], one["arm"]): one for one in variant["pairs"]},
+        "verdicts_of": {name: _by_outcome(variant) for name, variant in results["variants"].items()},
+        "same_costs": [COSTS[cost].name for cost in same_costs(variant)],
+        "pairs": {(pair["baseline"], pair["arm"]): pair for pair in variant["pairs"]},
         "missing": _missing(results),
         "tables": {name: tables.first_table(results, name) for name in results["variants"]},
         "boundary_table": tables.boundary_table(results, kind),
         "class_table": tables.class_table(results, kind),
-        "strips": {name: _strips(results, name) for name in results["variants"]},
+        "strips": {name: strips(variant, results["baseline"]) for name, variant in results["variants"].items()},
         "charts": shown,
         "chart_data": {chart["key"]: chart for chart in shown.values()},
         "inspection": inspection.numbers,
         "maps": heat_maps(inspection.maps),
         "crops": _crops(inspection),
-        "fairness": _fairness(folder.fairness),
+        "fairness": _certificate(folder.fairness),
         "allowed": folder.plan.get("allow") or [],
         "plan_text": _plan_text(folder.plan),
-        "config_text": OmegaConf.to_yaml(OmegaConf.create(folder.plan.get("baseline_config") or {})),
+        "config_text": values_to_yaml(folder.plan.get("baseline_config") or {}),
         "command": _command(folder.record.get("command", "")),
         "plotly": _plotly(),
-        "today": date.today().isoformat(),
         "style": (TEMPLATES / "style.css").read_text(),
         "script": (TEMPLATES / "report.js").read_text(),
     }
 
 
-def _charts(results: Mapping[str, Any], kind: str, inspection: Inspection) -> dict[str, Any]:
+def _charts(results: Results, kind: str, inspection: Inspection) -> dict[str, chart_parts.Chart]:
     arms = list(results["variants"][kind]["arms"])
     made = [
         charts.pareto(results, kind),
@@ -104,67 +107,56 @@ def _charts(results: Mapping[str, Any], kind: str, inspection: Inspection) -> di
     return {chart["key"]: chart for chart in made if chart is not None}
 
 
-def _by_outcome(variant: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Order the comparisons with the baseline: what is better first, the largest difference before others."""
+def _by_outcome(variant: VariantResult) -> list[ComparisonResult]:
+    """Order the comparisons with the baseline: better arms first, and larger differences before smaller ones."""
     order = ("better", "worse", "none", "no verdict")
-    found = variant["comparisons"].get("miou", [])
-    return sorted(found, key=lambda one: (order.index(one["outcome"]), -abs(one["difference"] or 0)))
+    comparisons = variant["comparisons"].get("miou", [])
+    return sorted(comparisons, key=lambda c: (order.index(c["outcome"]), -abs(c["difference"] or 0)))
 
 
-def _missing(results: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _missing(results: Results) -> list[Row]:
     """List the runs that are not completed, once each."""
     runs = [run for variant in results["variants"].values() for run in variant["runs"] if run["status"] != "completed"]
     return list({run["folder"]: run for run in runs}.values())
 
 
-def _strips(results: Mapping[str, Any], kind: str) -> dict[str, Any]:
-    """Place each arm's mean, interval and seeds on one scale, 0..100, for the small pictures in the table."""
-    variant = results["variants"][kind]
-    scores = {arm: one["scores"].get("miou") for arm, one in variant["arms"].items()}
-    numbers = [
-        number
-        for score in scores.values()
-        if score
-        for number in (*score["values"].values(), *score["interval"])
-        if number is not None
-    ]
-    if not numbers:
-        return {}
-    low, high = min(numbers), max(numbers)
-    span = (high - low) or 1.0
-
-    def place(number: float | None) -> float | None:
-        return None if number is None else round(3 + 94 * (number - low) / span, 2)
-
-    baseline = scores.get(results["baseline"])
-    return {
-        "low": low,
-        "high": high,
-        "baseline": place(baseline["mean"]) if baseline else None,
-        "arms": {
-            arm: {
-                "mean": place(score["mean"]),
-                "interval": [place(end) for end in score["interval"]],
-                "seeds": [place(value) for value in score["values"].values()],
-            }
-            for arm, score in scores.items()
-            if score
-        },
-    }
-
-
-def _crops(inspection: Inspection) -> list[dict[str, Any]]:
+def _crops(inspection: Inspection) -> list[CropPictures]:
     numbers = inspection.numbers
     return [crop_pictures(crop, numbers["colours"], numbers["ignore_index"]) for crop in inspection.crops]
 
 
-def _fairness(fairness: Mapping[str, Any]) -> dict[str, Any]:
-    """Shorten the proof to what can be read: one hash for all shared parameters of a seed."""
-    checked = {}
-    for kind, found in fairness.get("checked", {}).items():
-        seeds = []
-        for seed, parameters in found["parameters"].items():
-            batches, trained = found["batches"][seed], fairness.get("trained", {}).get("seeds", {}).get(seed, {})
+class SeedCertificate(TypedDict):
+    """The fairness of one seed, in short: one hash for all shared parameters."""
+
+    seed: str
+    shared: int
+    hash: str
+    different: list[str]
+    order: str | None
+    batches: list[str]
+    same_batches: bool
+    trained: list[str]
+    same_trained: bool | None
+
+
+class Certificate(TypedDict):
+    """The fairness of one comparison, in short."""
+
+    differing: dict[str, dict[str, str]]
+    derived: dict[str, str]
+    own: dict[str, list[str]]
+    seeds: list[SeedCertificate]
+
+
+def _certificate(fairness: FairnessRecord) -> dict[str, Any]:
+    """Shorten the proof so that it can be read."""
+    untrained: TrainedComparison = {"seeds": {}, "problems": []}
+    trained = fairness.get("trained", untrained)
+    checked: dict[str, Certificate] = {}
+    for kind, check in fairness.get("checked", {}).items():
+        seeds: list[SeedCertificate] = []
+        for seed, parameters in check["parameters"].items():
+            batches, trained_batches = check["batches"][seed], trained["seeds"].get(seed)
             seeds.append(
                 {
                     "seed": seed,
@@ -172,41 +164,38 @@ def _fairness(fairness: Mapping[str, Any]) -> dict[str, Any]:
                     "hash": _digest(parameters["shared"]),
                     "different": parameters["different"],
                     "order": batches.get("order"),
-                    "batches": [str(one) for one in batches.get("batches", [])],
+                    "batches": batches.get("batches", []),
                     "same_batches": batches["same"],
-                    "trained": [str(one) for one in trained.get("batches", [])],
-                    "same_trained": trained.get("same"),
+                    "trained": trained_batches.get("batches", []) if trained_batches else [],
+                    "same_trained": trained_batches["same"] if trained_batches else None,
                 }
             )
-        own = {arm: names for arm, names in next(iter(found["parameters"].values()))["own"].items() if names}
+        own = next(iter(check["parameters"].values()))["own"]
         checked[kind] = {
-            "differing": {key: {arm: _value(one) for arm, one in of.items()} for key, of in found["differing"].items()},
-            "derived": found["derived"],
-            "own": own,
+            "differing": {
+                key: {arm: _value_text(value) for arm, value in values.items()}
+                for key, values in check["differing"].items()
+            },
+            "derived": check["derived"],
+            "own": {arm: names for arm, names in own.items() if names},
             "seeds": seeds,
         }
-    return {
-        "axis": fairness.get("axis", []),
-        "checked": checked,
-        "problems": fairness.get("trained", {}).get("problems", []),
-    }
+    return {"axis": fairness.get("axis", []), "checked": checked, "problems": trained["problems"]}
 
 
 def _digest(values: Mapping[str, str]) -> str:
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
-def _value(value: Any) -> str:
+def _value_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _plan_text(plan: Mapping[str, Any]) -> str:
-    return OmegaConf.to_yaml(OmegaConf.create({key: one for key, one in plan.items() if key != "baseline_config"}))
+def _plan_text(plan: PlanRecord) -> str:
+    return values_to_yaml({key: value for key, value in plan.items() if key != "baseline_config"})
 
 
-def _command(command: Any) -> str:
-    import shlex
-
+def _command(command: str | list[str]) -> str:
     return command if isinstance(command, str) else shlex.join(map(str, command))
 
 

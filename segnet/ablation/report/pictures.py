@@ -3,42 +3,61 @@
 import base64
 import io
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
-from segnet.ablation.results.inspection import Crop
+from segnet.ablation.results.inspection import Crop, Pixels
 from segnet.tasks.segmentation.pictures import IGNORED_COLOUR, RIGHT_COLOUR, WRONG_COLOUR
 
 
-def data_uri(pixels: np.ndarray, form: str = "PNG", **options: Any) -> str:
-    """Encode ``(H, W)`` or ``(H, W, 3)`` uint8 as an address that holds the picture itself."""
+class ArmPictures(TypedDict):
+    """An arm's prediction on a crop and its errors, as data URIs, and the share of pixels that are wrong."""
+
+    prediction: str
+    errors: str
+    wrong: float
+
+
+class CropPictures(TypedDict):
+    """A crop as the page shows it: image and label as data URIs."""
+
+    name: str
+    height: int
+    width: int
+    disagreement: float
+    image: str
+    label: str
+    arms: dict[str, ArmPictures]
+
+
+def data_uri(picture: Image.Image, form: str = "PNG", **options: Any) -> str:
+    """Encode a picture as an address that holds the picture itself; takes Pillow's options of the format."""
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, format=form, **options)
+    picture.save(file, format=form, **options)
     return f"data:image/{form.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
-def photograph(image: np.ndarray) -> str:
+def photograph(image: Pixels) -> str:
     """Encode an image ``(H, W, C)`` uint8 with one or three channels."""
-    return data_uri(image[..., 0] if image.shape[-1] == 1 else image, "WEBP", quality=88)
+    return data_uri(Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image), "WEBP", quality=88)
 
 
-def few_colours(pixels: np.ndarray, colours: Sequence[Sequence[int]]) -> str:
-    """Encode places ``(H, W)`` in a list of colours: lossless, and a fraction of the size."""
-    picture = Image.fromarray(pixels.astype(np.uint8))
+def few_colours(indices: npt.NDArray[Any], colours: Sequence[Sequence[int]]) -> str:
+    """Encode indices ``(H, W)`` into a list of colours: lossless, and a fraction of the size."""
+    picture = Image.fromarray(indices.astype(np.uint8))
     picture.putpalette([channel for colour in colours for channel in colour])
-    file = io.BytesIO()
-    picture.save(file, format="PNG", optimize=True)
-    return f"data:image/png;base64,{base64.b64encode(file.getvalue()).decode()}"
+    return data_uri(picture, optimize=True)
 
 
-def crop_pictures(crop: Crop, colours: list[Sequence[int]], ignore_index: int) -> dict[str, Any]:
+def crop_pictures(crop: Crop, colours: Sequence[Sequence[int]], ignore_index: int) -> CropPictures:
     """Encode a crop: image, label, and for each arm its prediction and its errors."""
     void = len(colours)
     palette = [*colours, IGNORED_COLOUR]
     label = np.where(crop.label == ignore_index, void, crop.label)
-    arms = {}
+    arms: dict[str, ArmPictures] = {}
     for arm, prediction in crop.predictions.items():
         errors = np.where(crop.label == ignore_index, 2, prediction != crop.label)
         scored = crop.label != ignore_index
@@ -49,8 +68,6 @@ def crop_pictures(crop: Crop, colours: list[Sequence[int]], ignore_index: int) -
         }
     return {
         "name": crop.name,
-        "top": crop.place[0],
-        "left": crop.place[1],
         "height": crop.label.shape[0],
         "width": crop.label.shape[1],
         "disagreement": crop.disagreement,
@@ -60,13 +77,14 @@ def crop_pictures(crop: Crop, colours: list[Sequence[int]], ignore_index: int) -
     }
 
 
-def heat_maps(maps: dict[str, np.ndarray]) -> dict[str, str]:
-    """Encode maps ``(h, w)``, each scaled to its own 99th percentile: it is the pattern that is to be seen."""
+def heat_maps(maps: dict[str, npt.NDArray[np.float32]]) -> dict[str, str]:
+    """Encode maps ``(h, w)``, each scaled to its own 99th percentile, to show the pattern."""
     import matplotlib
 
     colours = matplotlib.colormaps["magma"]
     encoded = {}
     for arm, values in maps.items():
         top = float(np.quantile(values, 0.99)) or 1.0
-        encoded[arm] = data_uri((colours(np.clip(values / top, 0, 1))[..., :3] * 255).round().astype(np.uint8))
+        pixels = (colours(np.clip(values / top, 0, 1))[..., :3] * 255).round().astype(np.uint8)
+        encoded[arm] = data_uri(Image.fromarray(pixels))
     return encoded

@@ -2,11 +2,13 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segnet.ablation.report.text import COST_NAMES, MISSING, interval, points
+from segnet.ablation.report.costs import COSTS, cost_of, shown_costs
+from segnet.ablation.report.text import MISSING, interval, points
+from segnet.ablation.results.records import ArmResult, Number, Results, VariantResult
 
 
 @dataclass(frozen=True)
@@ -15,9 +17,9 @@ class Cell:
 
     Attributes:
         text: as shown.
-        path: of the number in the results, keys joined by tabs (names may hold anything else); None: it shows none.
+        path: of the number in the results, keys joined by tabs, which no name holds; None: it shows none.
         value: that number; None where there is none.
-        detail: what goes beside the number, such as its interval.
+        detail: goes beside the number, such as its interval.
         sign: of a verdict: better or worse.
     """
 
@@ -42,82 +44,52 @@ def path_of(*keys: str | int) -> str:
     return "\t".join(map(str, keys))
 
 
-def look_up(results: Mapping[str, Any], path: str) -> Any:
-    """Return what a :attr:`Cell.path` leads to.
-
-    Raises:
-        KeyError: nothing.
-    """
-    node: Any = results
-    for key in path.split("\t"):
-        try:
-            node = node[int(key)] if isinstance(node, list) else node[key]
-        except (IndexError, TypeError, ValueError) as error:
-            raise KeyError(path) from error
-    return node
-
-
-def arm_table(results: Mapping[str, Any], kind: str) -> Table:
-    """Make the main table: a row an arm, with scores, the difference from the baseline, and costs."""
+def arm_table(results: Results, kind: str) -> Table:
+    """Make the main table: one row for each arm, with scores, the difference from the baseline, and costs."""
     variant = results["variants"][kind]
     measures, costs = results["measures"], shown_costs(variant)
     baseline = results["baseline"]
-    columns = [
-        "arm",
-        "mIoU",
-        f"vs {baseline}",
-        *(one["name"] for one in measures[1:]),
-        *(COST_NAMES[c][0] for c in costs),
-    ]
+    names = [measure["name"] for measure in measures[1:]]
+    columns = ["arm", "mIoU", f"vs {baseline}", *names, *(COSTS[cost].name for cost in costs), "runs"]
     rows = []
-    for arm, one in variant["arms"].items():
+    for arm, result in variant["arms"].items():
         scores = [_score_cell(variant, kind, arm, measure["key"]) for measure in measures]
         difference = _difference_cell(variant, kind, "miou", arm, arm == baseline)
-        spent = [
-            _number_cell(one["costs"][cost], COST_NAMES[cost][1], "variants", kind, "arms", arm, "costs", cost)
-            for cost in costs
-        ]
-        done = sum(run["arm"] == arm and run["status"] == "completed" for run in variant["runs"])
-        planned = sum(run["arm"] == arm for run in variant["runs"])
-        rows.append([Cell(arm), scores[0], difference, *scores[1:], *spent, Cell(f"{done} of {planned}")])
-    return Table(f"{'Matched in ' + str(results['match']) if kind == 'matched' else 'As is'}", [*columns, "runs"], rows)
+        spent = [_cost_cell(result, kind, arm, cost) for cost in costs]
+        of_arm = [run["status"] for run in variant["runs"] if run["arm"] == arm]
+        runs = Cell(f"{of_arm.count('completed')} of {len(of_arm)}")
+        rows.append([Cell(arm), scores[0], difference, *scores[1:], *spent, runs])
+    return Table(f"Matched in {results['match']}" if kind == "matched" else "As is", columns, rows)
 
 
-def first_table(results: Mapping[str, Any], kind: str) -> Table:
-    """Make the table of the first screen: the main table with what matters least put beside what it belongs to."""
+def first_table(results: Results, kind: str) -> Table:
+    """Make the table of the first screen: the main table, with minor costs beside those that they belong to."""
     variant = results["variants"][kind]
     whole = arm_table(results, kind)
-    columns = ["arm", "mIoU", f"vs {results['baseline']}", "boundary F1", "parameters", "multiplications", "memory"]
+    columns = ["arm", "mIoU", f"vs {results['baseline']}", "boundary F1", "parameters", "MACs", "memory"]
     rows = []
-    for (arm, one), row in zip(variant["arms"].items(), whole.rows, strict=True):
-        costs = one["costs"]
-
-        def cost(key: str, detail: str = "", arm: str = arm, costs: Mapping[str, Any] = costs) -> Cell:
-            path = path_of("variants", kind, "arms", arm, "costs", key)
-            value = costs[key]
-            return Cell(COST_NAMES[key][1](value), None if value is None else path, value, detail)
-
-        plain = costs["plain_macs"] not in (None, costs["macs"])
-        spent = [
-            cost("params"),
-            cost("macs", f"plain {text_of(costs, 'plain_macs')}" if plain else ""),
-            cost("activation_bytes", f"{text_of(costs, 'index_bytes')} indices" if costs["index_bytes"] else ""),
-            cost("inference_ms", f"step {text_of(costs, 'training_step_ms')}" if costs["training_step_ms"] else ""),
-        ]
+    for (arm, result), row in zip(variant["arms"].items(), whole.rows, strict=True):
+        plain_macs, indices, step = (
+            COSTS[cost].show(cost_of(result, cost)) for cost in ("plain_macs", "index_bytes", "training_step_ms")
+        )
+        costs = result["costs"]
+        rewritten = costs["plain_macs"] not in (None, costs["macs"])
+        details = {
+            "params": "",
+            "macs": f"plain {plain_macs}" if rewritten else "",
+            "activation_bytes": f"{indices} indices" if costs["index_bytes"] else "",
+            "inference_ms": f"step {step}" if costs["training_step_ms"] else "",
+        }
+        spent = [_cost_cell(result, kind, arm, cost, detail) for cost, detail in details.items()]
         rows.append([*row[:4], *spent, row[-1]])
     return Table(whole.title, [*columns, "latency", "runs"], rows)
 
 
-def text_of(costs: Mapping[str, Any], cost: str) -> str:
-    """Show one cost of an arm."""
-    return COST_NAMES[cost][1](costs[cost])
-
-
-def boundary_table(results: Mapping[str, Any], kind: str) -> Table:
+def boundary_table(results: Results, kind: str) -> Table:
     """Make the table of the scores beside mIoU: each with its difference from the baseline."""
     variant, baseline = results["variants"][kind], results["baseline"]
     measures = results["measures"][1:]
-    columns = ["arm", *(title for one in measures for title in (one["name"], f"vs {baseline}"))]
+    columns = ["arm", *(title for measure in measures for title in (measure["name"], f"vs {baseline}"))]
     rows = []
     for arm in variant["arms"]:
         row = [Cell(arm)]
@@ -130,16 +102,7 @@ def boundary_table(results: Mapping[str, Any], kind: str) -> Table:
     return Table("Scores near boundaries and of small objects", columns, rows)
 
 
-def shown_costs(variant: Mapping[str, Any]) -> list[str]:
-    """Return the costs that at least one arm has, and that say more than another one does."""
-    costs = {cost: [one["costs"][cost] for one in variant["arms"].values()] for cost in COST_NAMES}
-    shown = [cost for cost, values in costs.items() if any(value is not None for value in values)]
-    if costs["plain_macs"] == costs["macs"]:
-        shown = [cost for cost in shown if cost != "plain_macs"]
-    return [cost for cost in shown if cost != "index_bytes" or any(costs[cost])]
-
-
-def _score_cell(variant: Mapping[str, Any], kind: str, arm: str, key: str) -> Cell:
+def _score_cell(variant: VariantResult, kind: str, arm: str, key: str) -> Cell:
     score = variant["arms"][arm]["scores"].get(key)
     if score is None or score["mean"] is None:
         return Cell(MISSING)
@@ -147,49 +110,45 @@ def _score_cell(variant: Mapping[str, Any], kind: str, arm: str, key: str) -> Ce
     return Cell(points(score["mean"]), path, score["mean"], interval(score["interval"]))
 
 
-def _difference_cell(variant: Mapping[str, Any], kind: str, key: str, arm: str, is_baseline: bool) -> Cell:
-    places = {one["arm"]: place for place, one in enumerate(variant["comparisons"].get(key, []))}
+def _difference_cell(variant: VariantResult, kind: str, key: str, arm: str, is_baseline: bool) -> Cell:
+    places = {comparison["arm"]: place for place, comparison in enumerate(variant["comparisons"].get(key, []))}
     if arm not in places:
         return Cell("baseline" if is_baseline else MISSING)
-    found = variant["comparisons"][key][places[arm]]
-    if found["difference"] is None:
+    comparison = variant["comparisons"][key][places[arm]]
+    if comparison["difference"] is None:
         return Cell(MISSING)
-    sign = {"better": " ▲", "worse": " ▼"}.get(found["outcome"], "")
+    sign = {"better": " ▲", "worse": " ▼"}.get(comparison["outcome"], "")
     path = path_of("variants", kind, "comparisons", key, places[arm], "difference")
-    shown = points(found["difference"], signed=True)
-    return Cell(shown, path, found["difference"], interval(found["interval"], True), sign)
+    shown = points(comparison["difference"], signed=True)
+    return Cell(shown, path, comparison["difference"], interval(comparison["interval"], True), sign)
 
 
-def _number_cell(value: float | None, show: Any, *keys: str) -> Cell:
-    return Cell(show(value), None if value is None else path_of(*keys), value)
+def _cost_cell(result: ArmResult, kind: str, arm: str, cost: str, detail: str = "") -> Cell:
+    path = path_of("variants", kind, "arms", arm, "costs", cost)
+    return _number_cell(cost_of(result, cost), COSTS[cost].show, path, detail)
 
 
-def class_table(results: Mapping[str, Any], kind: str) -> Table:
-    """Make the table of IoU by class: a row a class, a column an arm."""
+def _number_cell(value: Number, show: Callable[[Number], str], path: str, detail: str = "") -> Cell:
+    return Cell(show(value), None if value is None else path, value, detail)
+
+
+def class_table(results: Results, kind: str) -> Table:
+    """Make the table of IoU by class: one row for each class, one column for each arm."""
     arms = results["variants"][kind]["arms"]
-    classes = dict.fromkeys(name for one in arms.values() for name in one["classes"])
-    rows = [
-        [
-            Cell(name),
-            *(
-                _number_cell(one["classes"][name]["mean"], points, *_class_path(kind, arm, name))
-                if name in one["classes"]
-                else Cell(MISSING)
-                for arm, one in arms.items()
-            ),
-        ]
-        for name in classes
-    ]
+    rows = []
+    for name in dict.fromkeys(name for arm in arms.values() for name in arm["classes"]):
+        row = [Cell(name)]
+        for arm, result in arms.items():
+            score = result["classes"].get(name)
+            path = path_of("variants", kind, "arms", arm, "classes", name, "mean")
+            row.append(_number_cell(score["mean"], points, path) if score else Cell(MISSING))
+        rows.append(row)
     return Table("IoU by class", ["class", *arms], rows)
 
 
-def _class_path(kind: str, arm: str, name: str) -> tuple[str, ...]:
-    return "variants", kind, "arms", arm, "classes", name, "mean"
-
-
-def runs_csv(results: Mapping[str, Any]) -> str:
-    """Write a row a run, of all comparisons; an arm's costs are in each of its rows."""
-    rows = [
+def runs_csv(results: Results) -> str:
+    """Write one row for each run of all comparisons; an arm's costs are in each of its rows."""
+    rows: list[dict[str, Any]] = [
         run | {f"cost/{key}": value for key, value in variant["arms"][run["arm"]]["costs"].items()}
         for variant in results["variants"].values()
         for run in variant["runs"]
@@ -202,13 +161,13 @@ def runs_csv(results: Mapping[str, Any]) -> str:
     return text.getvalue()
 
 
-def markdown(results: Mapping[str, Any]) -> str:
+def markdown(results: Results) -> str:
     """Write the verdicts and the tables in Markdown."""
     parts = [f"# {results['name']}", ""]
     for kind, variant in results["variants"].items():
         table = arm_table(results, kind)
         parts += [f"## {table.title}", ""]
-        parts += [f"- {one['verdict']}" for one in variant["comparisons"].get("miou", [])]
+        parts += [f"- {comparison['verdict']}" for comparison in variant["comparisons"].get("miou", [])]
         parts += [f"- nothing is compared: {variant['skipped']}"] if variant["skipped"] else []
         parts += ["", *_markdown_rows(table), "", *_markdown_rows(class_table(results, kind)), ""]
     parts += [_note(results), ""]
@@ -217,11 +176,15 @@ def markdown(results: Mapping[str, Any]) -> str:
 
 def _markdown_rows(table: Table) -> list[str]:
     lines = [table.columns, ["---", *["---:"] * (len(table.columns) - 1)]]
-    lines += [[" ".join(filter(None, (cell.text, cell.detail))) for cell in row] for row in table.rows]
-    return ["| " + " | ".join(one.replace("|", "\\|") for one in line) + " |" for line in lines]
+    lines += [_texts(row) for row in table.rows]
+    return ["| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines]
 
 
-def latex(results: Mapping[str, Any]) -> str:
+def _texts(row: list[Cell]) -> list[str]:
+    return [" ".join(filter(None, (cell.text, cell.detail))) for cell in row]
+
+
+def latex(results: Results) -> str:
     """Write the tables in LaTeX, for ``booktabs``."""
     parts = [f"% {_note(results)}", "% needs \\usepackage{booktabs}"]
     for kind in results["variants"]:
@@ -232,7 +195,7 @@ def latex(results: Mapping[str, Any]) -> str:
                 f"\\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
             ]
             parts += ["\\toprule", _latex_row(table.columns), "\\midrule"]
-            parts += [_latex_row([" ".join(filter(None, (c.text, c.detail))) for c in row]) for row in table.rows]
+            parts += [_latex_row(_texts(row)) for row in table.rows]
             parts += ["\\bottomrule", "\\end{tabular}"]
     return "\n".join(parts) + "\n"
 
@@ -249,7 +212,7 @@ def _latex_row(cells: Sequence[str]) -> str:
     return " & ".join(cell.translate(_LATEX) for cell in cells) + " \\\\ \\relax"
 
 
-def _note(results: Mapping[str, Any]) -> str:
+def _note(results: Results) -> str:
     return (
         f"Scores in points on the {results['split']} split, mean over seeds; in brackets {results['confidence']:.0%} "
         f"intervals for further seeds and further images."

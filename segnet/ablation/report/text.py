@@ -1,53 +1,31 @@
-"""Numbers and findings in words, the same in every table."""
+"""Scores and verdicts in words, the same in every table."""
 
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+
+from segnet.ablation.results.records import Number, Numbers, VariantResult
 
 MISSING = "–"  # noqa: RUF001 - an en dash
 MINUS = "\N{MINUS SIGN}"
 
 
-def points(value: float | None, signed: bool = False) -> str:
-    """Show a score in points: "62.0"; a difference with its sign."""
+def points(value: Number, signed: bool = False) -> str:
+    """Write a score in points: "62.0"; a difference with its sign."""
     if value is None:
         return MISSING
     text = f"{value:+.1f}" if signed else f"{value:.1f}"
     return ("0.0" if float(text) == 0 else text).replace("-", MINUS)
 
 
-def interval(ends: Sequence[float | None], signed: bool = False) -> str:
-    """Show an interval: "[60.4, 63.5]"; nothing where there is none."""
+def interval(ends: Numbers, signed: bool = False) -> str:
+    """Write an interval: "[60.4, 63.5]"; empty where there is none."""
     if None in ends:
         return ""
     return f"[{points(ends[0], signed)}, {points(ends[1], signed)}]"
 
 
-def count(value: float | None) -> str:
-    """Show a number of things: "1.43 M"."""
-    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if value is not None and value >= size:
-            return f"{value / size:.3g} {unit}" if value < 1000 * size else f"{value / size:,.0f} {unit}"
-    return MISSING if value is None else f"{value:.0f}"
-
-
-def memory(value: float | None) -> str:
-    """Show bytes: "12.5 MiB"."""
-    if value is None:
-        return MISSING
-    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if value >= size:
-            return f"{value / size:.1f} {unit}"
-    return f"{value:.0f} B"
-
-
-def milliseconds(value: float | None) -> str:
-    """Show a time: "5.25 ms"."""
-    return MISSING if value is None else f"{value:.3g} ms" if value < 1000 else f"{value:,.0f} ms"
-
-
-def p_value(value: float | None) -> str:
-    """Show a p-value: "0.012", "< 0.001"."""
+def p_value(value: Number) -> str:
+    """Write a p-value: "0.012", "< 0.001"."""
     return MISSING if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
@@ -56,46 +34,34 @@ def with_minus(sentence: str) -> str:
     return re.sub(r"(?<![\w-])-(?=\d)", MINUS, sentence)
 
 
-def names(values: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
     """Join names: "a, b and c"."""
-    return " and ".join([", ".join(values[:-1]), values[-1]] if len(values) > 1 else values)
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def headline(variant: Mapping[str, Any], baseline: str) -> str:
-    """Say in a sentence or two what the comparison with the baseline came to."""
-    found = variant["comparisons"].get("miou", [])
-    if not found:
-        return f"Nothing can be compared yet: {variant['skipped'] or 'there is one arm alone'}."
-    groups = {
-        outcome: [one["arm"] for one in found if one["outcome"] == outcome]
+def headline(variant: VariantResult, baseline: str) -> str:
+    """Say in a sentence or two how the arms compare with the baseline."""
+    comparisons = variant["comparisons"].get("miou", [])
+    if not comparisons:
+        return f"Nothing can be compared yet: {variant['skipped'] or 'there is only one arm'}."
+    arms = {
+        outcome: [comparison["arm"] for comparison in comparisons if comparison["outcome"] == outcome]
         for outcome in ("better", "worse", "none", "no verdict")
     }
-    said = [
-        f"{names(groups[outcome])} {'is' if len(groups[outcome]) == 1 else 'are'} {outcome} than {baseline}"
+    for outcome in ("better", "worse"):
+        if len(arms[outcome]) == len(comparisons) > 3:
+            return f"All {len(comparisons)} other arms are {outcome} than {baseline}."
+    clauses = [
+        f"{join_names(arms[outcome])} {'is' if len(arms[outcome]) == 1 else 'are'} {outcome} than {baseline}"
         for outcome in ("better", "worse")
-        if groups[outcome]
+        if arms[outcome]
     ]
-    whole = next((outcome for outcome in ("better", "worse") if len(groups[outcome]) == len(found) > 3), None)
-    if whole is not None:
-        return f"All {len(found)} other arms are {whole} than {baseline}."
-    silent = groups["none"]
-    if silent and said:
-        said.append(f"no difference was detected for {names(silent)}")
-    elif silent:
-        return f"No difference from {baseline} was detected{'' if len(silent) == 1 else ' in any arm'}."
-    if not said:
-        verdict = found[0]["verdict"]
+    undetected = arms["none"]
+    if undetected and not clauses:
+        return f"No difference from {baseline} was detected{'' if len(undetected) == 1 else ' in any arm'}."
+    if undetected:
+        clauses.append(f"no difference was detected for {join_names(undetected)}")
+    if not clauses:
+        verdict = comparisons[0]["verdict"]
         return f"{verdict[0].upper()}{verdict[1:]}."
-    return "; ".join(said) + "."
-
-
-COST_NAMES = {
-    "params": ("parameters", count),
-    "macs": ("multiplications", count),
-    "plain_macs": ("plain multiplications", count),
-    "activation_bytes": ("activations", memory),
-    "index_bytes": ("pool indices", memory),
-    "inference_ms": ("latency", milliseconds),
-    "training_step_ms": ("training step", milliseconds),
-}
-"""For each cost its name and how a value is shown."""
+    return "; ".join(clauses) + "."

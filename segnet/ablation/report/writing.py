@@ -1,47 +1,56 @@
-"""What the runs of an experiment came to, written for people and for programs."""
+"""Writing the results of an experiment, for people and for programs."""
 
 import json
 from pathlib import Path
 
+from segnet.ablation.design.files import CSV, LATEX, MARKDOWN, PAGE, RESULTS
+from segnet.ablation.report.page import render_page
 from segnet.ablation.report.tables import latex, markdown, runs_csv
 from segnet.ablation.report.terminal import print_results
-from segnet.ablation.report.verification import CSV, LATEX, MARKDOWN, PAGE, RESULTS
 from segnet.ablation.results.collection import collect
-from segnet.ablation.results.experiment_folder import COSTS, EXPERIMENT, SCORES, read_experiment
+from segnet.ablation.results.experiment_folder import ExperimentFolder, compared_scores, read_experiment
+from segnet.ablation.results.inspection import Inspection
+from segnet.ablation.results.records import Results
 from segnet.ablation.statistics.bootstrap import RESAMPLES
 from segnet.run_folder import write_whole
 
-__all__ = ["COSTS", "EXPERIMENT", "write_report"]
+
+def render(results: Results, folder: ExperimentFolder, inspection: Inspection) -> dict[str, str]:
+    """Render everything that is written of ``results.json``, by file; the same arguments give the same text."""
+    return {
+        CSV: runs_csv(results),
+        MARKDOWN: markdown(results),
+        LATEX: latex(results),
+        PAGE: render_page(results, folder, inspection),
+    }
 
 
 def write_report(experiment_dir: str | Path, resamples: int = RESAMPLES) -> Path | None:
     """Write ``results.json``, ``.csv``, ``.md`` and ``.tex`` and ``report.html``, and print the verdict.
 
     Args:
-        experiment_dir: what :func:`segnet.ablation.run_ablation` wrote; runs may be missing or failed.
+        experiment_dir: an experiment's folder, see :func:`segnet.ablation.run_ablation`; runs may be missing or failed.
         resamples: of the test images.
 
     Returns:
         The page; None where no run has the per-image scores that all of it is made from, as in super-resolution.
 
     Raises:
-        UserError: it is no experiment folder, or some runs have per-image scores and others do not.
+        UserError: it is not an experiment folder, or some runs have per-image scores and others do not.
     """
     folder = read_experiment(experiment_dir)
-    done = [run for kind in folder.kinds for seeds in folder.done(kind).values() for run in seeds.values()]
-    if done and not any((run / SCORES).is_file() for run in done):
-        print(f"no report: the runs in {folder.root} have no {SCORES}, which task=segmentation writes")
+    completed = folder.completed_runs()
+    if completed and not any(compared_scores(run).is_file() for run in completed):
+        scores = compared_scores(Path())
+        print(f"no report: the runs in {folder.root} have no {scores}, which task=segmentation writes")
         return None
-    results = json.loads(json.dumps(collect(folder, resamples)))
-    write_whole(folder.root / RESULTS, json.dumps(results, indent=1) + "\n")
-    write_whole(folder.root / CSV, runs_csv(results))
-    write_whole(folder.root / MARKDOWN, markdown(results))
-    write_whole(folder.root / LATEX, latex(results))
-    # Late: they load torch, and the tables are written by then.
-    from segnet.ablation.report.page import render
-    from segnet.ablation.results.inspection import inspect
+    text = json.dumps(collect(folder, resamples), indent=1) + "\n"
+    write_whole(folder.root / RESULTS, text)
+    from segnet.ablation.results.network_inspection import inspect  # late: it loads all of torch
 
-    write_whole(folder.root / PAGE, render(results, folder, inspect(folder)))
+    results: Results = json.loads(text)
+    for name, content in render(results, folder, inspect(folder)).items():
+        write_whole(folder.root / name, content)
     print_results(results)
     print(f"report: {folder.root / PAGE}")
     return folder.root / PAGE

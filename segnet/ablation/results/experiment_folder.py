@@ -1,16 +1,17 @@
-"""Reading what an experiment wrote: its record, its plan, its proof of fairness, its costs and its runs."""
+"""Reading an experiment folder: its record, its plan, its proof of fairness, its costs and its runs."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+from segnet.ablation.checks.records import CostsRecord, FairnessRecord
+from segnet.ablation.design.files import COSTS, EXPERIMENT, FAIRNESS, PLAN, SPLIT
+from segnet.ablation.design.records import PlanRecord
+from segnet.ablation.design.runs import COMPARISONS
+from segnet.ablation.execution.records import ExperimentRecord, RunEntry
+from segnet.config import read_yaml
 from segnet.errors import UserError
-from segnet.run_folder import METRICS, read_history
-
-EXPERIMENT, PLAN, FAIRNESS, COSTS = "experiment.json", "plan.yaml", "fairness.json", "costs.json"
-SCORES = Path("scores", "test.npz")
-KINDS = ("as_is", "matched")
+from segnet.run_folder import HISTORY, read_history, read_json, scores_file
 
 
 @dataclass(frozen=True)
@@ -19,17 +20,17 @@ class ExperimentFolder:
 
     Attributes:
         root: its folder.
-        record: ``experiment.json``: name, status, baseline, seeds, command, versions, and an entry for each run.
-        plan: ``plan.yaml``: factors, arms with their levels and overrides, what is held fixed.
+        record: ``experiment.json``.
+        plan: ``plan.yaml``.
         fairness: ``fairness.json``; empty where there is none yet.
-        costs: ``costs.json``: for each kind of comparison the costs of each arm; empty where there is none yet.
+        costs: ``costs.json``, for each kind of comparison; empty where there is none yet.
     """
 
     root: Path
-    record: dict[str, Any]
-    plan: dict[str, Any]
-    fairness: dict[str, Any]
-    costs: dict[str, Any]
+    record: ExperimentRecord
+    plan: PlanRecord
+    fairness: FairnessRecord
+    costs: dict[str, CostsRecord]
 
     @property
     def arms(self) -> list[str]:
@@ -39,63 +40,60 @@ class ExperimentFolder:
     @property
     def kinds(self) -> list[str]:
         """Comparisons that were planned: "as_is", and "matched" in cost."""
-        return [kind for kind in KINDS if any(run["kind"] == kind for run in self.record["runs"])]
+        return [kind for kind in COMPARISONS if any(run["kind"] == kind for run in self.record["runs"])]
 
-    def runs(self, kind: str) -> list[dict[str, Any]]:
-        """Return the entries of the record that belong to one comparison, done or not."""
+    def runs(self, kind: str) -> list[RunEntry]:
+        """Return the entries of the record that belong to one comparison, completed or not."""
         return [run for run in self.record["runs"] if run["kind"] == kind]
 
-    def done(self, kind: str) -> dict[str, dict[int, Path]]:
+    def completed(self, kind: str) -> dict[str, dict[int, Path]]:
         """Return the folders of the completed runs by arm and seed; an arm without one is left out."""
-        found: dict[str, dict[int, Path]] = {}
+        folders: dict[str, dict[int, Path]] = {}
         for arm in self.arms:
             for run in self.runs(kind):
                 if run["arm"] == arm and run["status"] == "completed":
-                    found.setdefault(arm, {})[int(run["seed"])] = self.root / run["folder"]
-        return found
+                    folders.setdefault(arm, {})[int(run["seed"])] = self.root / run["folder"]
+        return folders
+
+    def completed_runs(self) -> list[Path]:
+        """Return the folders of all completed runs, each once."""
+        return list(
+            dict.fromkeys(
+                run for kind in self.kinds for seeds in self.completed(kind).values() for run in seeds.values()
+            )
+        )
 
 
 def read_experiment(root: str | Path) -> ExperimentFolder:
     """Read an experiment folder.
 
     Raises:
-        UserError: it is none, or one of its files is not whole.
+        UserError: the folder is not an experiment, or one of its files is not whole.
     """
     root = Path(root)
-    if not (root / EXPERIMENT).is_file():
+    record = read_json(root / EXPERIMENT)
+    if not record:
         raise UserError(f"{root.absolute()} is not an experiment folder: it has no {EXPERIMENT}")
-    from omegaconf import OmegaConf
-
-    plan = OmegaConf.to_container(OmegaConf.load(root / PLAN)) if (root / PLAN).is_file() else None
+    plan = read_yaml(root / PLAN) if (root / PLAN).is_file() else None
     if not isinstance(plan, dict):
         raise UserError(f"{root.absolute()} has no whole {PLAN}: run segnet-ablate on it again")
     return ExperimentFolder(
-        root, read_json(root / EXPERIMENT), plan, read_json(root / FAIRNESS), read_json(root / COSTS)
+        root,
+        cast(ExperimentRecord, record),
+        cast(PlanRecord, plan),
+        cast(FairnessRecord, read_json(root / FAIRNESS)),
+        cast(dict[str, CostsRecord], read_json(root / COSTS)),
     )
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file; nothing where there is none.
-
-    Raises:
-        UserError: it is not whole.
-    """
-    if not path.is_file():
-        return {}
-    try:
-        return json.loads(path.read_text())
-    except ValueError as error:
-        raise UserError(f"{path} is not whole ({error}): run segnet-ablate on the experiment again") from error
-
-
-def read_metrics(run: Path) -> dict[str, Any]:
-    """Read the scores that a run wrote of itself; nothing where it has not ended."""
-    return read_json(run / METRICS)
+def compared_scores(run: Path) -> Path:
+    """Return the file with the per-image scores that arms are compared by."""
+    return scores_file(run, SPLIT)
 
 
 def read_curves(run: Path) -> dict[str, list[float | None]]:
-    """Read the columns of a run's ``history.csv``; what is no number is None."""
-    rows = read_history(run / "history.csv")
+    """Read the columns of a run's ``history.csv``; a cell that is not a number is None."""
+    rows = read_history(run / HISTORY)
     return {column: [_number(row[column]) for row in rows] for column in rows[0]} if rows else {}
 
 

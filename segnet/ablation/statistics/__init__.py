@@ -8,8 +8,9 @@ from segnet.ablation.statistics.bootstrap import (
     image_covariance,
     image_interval,
 )
-from segnet.ablation.statistics.comparison import ArmSummary, Comparison, compare, summarise_arms
-from segnet.ablation.statistics.estimates import Estimate, Interval, effect_size, estimate, holm
+from segnet.ablation.statistics.comparison import compare, summarise_arms
+from segnet.ablation.statistics.effects import factor_effects
+from segnet.ablation.statistics.estimates import Estimate, effect_size, estimate, holm
 from segnet.ablation.statistics.measures import (
     BOUNDARY_F1,
     BOUNDARY_IOU,
@@ -21,6 +22,8 @@ from segnet.ablation.statistics.measures import (
     read_arms,
 )
 from segnet.ablation.statistics.power import power, seeds_to_detect, smallest_detectable
+from segnet.ablation.statistics.records import ArmSummary, Comparison, Effect, Interval
+from segnet.ablation.statistics.sentence import verdict_sentence
 
 __all__ = [
     "BOUNDARY_F1",
@@ -30,6 +33,7 @@ __all__ = [
     "SMALL_OBJECT_IOU",
     "ArmSummary",
     "Comparison",
+    "Effect",
     "Estimate",
     "Interval",
     "Measure",
@@ -38,6 +42,7 @@ __all__ = [
     "compare",
     "effect_size",
     "estimate",
+    "factor_effects",
     "holm",
     "image_covariance",
     "image_interval",
@@ -46,4 +51,5 @@ __all__ = [
     "seeds_to_detect",
     "smallest_detectable",
     "summarise_arms",
+    "verdict_sentence",
 ]

@@ -1,32 +1,35 @@
-"""Resampling the test images: what other images of the same kind would have done to the scores."""
+"""Resampling the test images: how the scores would vary over other images of the same kind."""
 
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
-from segnet.ablation.statistics.estimates import CONFIDENCE, Interval
+from segnet.ablation.statistics.estimates import CONFIDENCE, FloatArray
+from segnet.ablation.statistics.records import Interval
 
 RESAMPLES = 10_000
-_CHUNK_NUMBERS = 8_000_000  # of float64 held at a time, 64 MB
+CHUNK_NUMBERS = 8_000_000
+"""Numbers of float64 that are held at a time, 64 MB."""
 
 
-def resample(images: int, resamples: int, random: np.random.Generator) -> np.ndarray:
+def resample(images: int, resamples: int, random: np.random.Generator) -> npt.NDArray[np.intp]:
     """Draw images with replacement: ``(resamples, images)``, how often each image is in each resample."""
     drawn = random.integers(images, size=(resamples, images)) + np.arange(resamples)[:, None] * images
     return np.bincount(drawn.ravel(), minlength=resamples * images).reshape(resamples, images)
 
 
 def bootstrap_values(
-    sums: np.ndarray,
-    statistic: Callable[[np.ndarray], np.ndarray],
+    sums: npt.ArrayLike,
+    statistic: Callable[[FloatArray], FloatArray],
     resamples: int = RESAMPLES,
     seed: int = 0,
-) -> np.ndarray:
+) -> FloatArray:
     """Score resamples of the test images (Efron 1979), all runs on the same resamples.
 
     Args:
         sums: ``(..., n, *shape)`` with at least one leading axis; for each run and each of n images the counts that
-            add up over images, ``shape`` being what ``statistic`` takes: two axes, such as ``(3, K)``.
+            add up over images, ``shape`` being that of the argument of ``statistic``: two axes, such as ``(3, K)``.
         statistic: takes summed counts ``(..., *shape)`` to scores ``(...)``.
         resamples: how many, R.
         seed: of the drawing.
@@ -34,11 +37,11 @@ def bootstrap_values(
     Returns:
         ``(R, ...)``, the data-set-level score of each run on each resample.
     """
-    sums = np.asarray(sums)
-    runs, images, shape = sums.shape[:-3], sums.shape[-3], sums.shape[-2:]
-    flat = np.moveaxis(sums, -3, 0).reshape(images, -1).astype(float)  # counts below 2^53 are exact
+    counts = np.asarray(sums)
+    runs, images, shape = counts.shape[:-3], counts.shape[-3], counts.shape[-2:]
+    flat = np.moveaxis(counts, -3, 0).reshape(images, -1).astype(float)  # counts below 2^53 are exact
     random = np.random.default_rng(seed)
-    chunk = max(1, _CHUNK_NUMBERS // max(flat.shape[1], images))
+    chunk = max(1, CHUNK_NUMBERS // max(flat.shape[1], images))
     scores = []
     for start in range(0, resamples, chunk):
         weights = resample(images, min(chunk, resamples - start), random).astype(float)
@@ -46,31 +49,33 @@ def bootstrap_values(
     return np.concatenate(scores)
 
 
-def image_covariance(values: np.ndarray, images: int) -> np.ndarray:
+def image_covariance(values: FloatArray, images: int) -> FloatArray:
     """Estimate the noise that all seeds share since they are scored on the same images.
 
-    It is the mean covariance, over resamples, between two seeds (Obuchowski & Rockette 1995), which leaves
-    out what the images do to one seed alone: that part is in the spread over seeds already.
+    It is the mean covariance, over resamples, between two seeds (Obuchowski & Rockette 1995). The noise that images add
+    to one seed alone is left out: it is in the spread over seeds already.
 
     Args:
         values: ``(R, ..., S)``, of R resamples and S seeds: scores, or paired differences of scores.
-        images: number n of images; the bootstrap's variance is ``(n - 1) / n`` of what is looked for.
+        images: number n of images; the bootstrap's variance is ``(n - 1) / n`` of the one that is estimated.
 
     Returns:
         ``(...)``, 0 at least; for one seed its variance, for none, or without resamples, NaN.
     """
     seeds = values.shape[-1]
     if seeds == 0 or len(values) < 2:  # no resample leaves anything to score
-        return np.full(values.shape[1:-1], np.nan)[()]
+        nothing: FloatArray = np.full(values.shape[1:-1], np.nan)[()]
+        return nothing
     correction = images / max(images - 1, 1)
-    own = values.var(0, ddof=1)
+    own: FloatArray = values.var(0, ddof=1)
     if seeds == 1:
         return own[..., 0] * correction
     shared = (values.sum(-1).var(0, ddof=1) - own.sum(-1)) / (seeds * (seeds - 1))
-    return np.maximum(shared * correction, 0.0)
+    covariance: FloatArray = np.maximum(shared * correction, 0.0)
+    return covariance
 
 
-def image_interval(values: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
+def image_interval(values: FloatArray, confidence: float = CONFIDENCE) -> Interval:
     """Percentile interval of a mean over seeds ``(R, S)``: it holds for further images and these very networks."""
     if values.size == 0:
         return Interval(np.nan, np.nan)

@@ -2,7 +2,7 @@
 
 A score, or a difference between two arms paired by seed, is taken once a seed, and always on the same test images:
 
-    value of seed s = mean + what this seed did + what these images do to every seed
+    value of seed s = mean + noise of this seed + noise of these images, the same for every seed
 
 The first noise averages out over seeds and is estimated by their spread; the second does not, and is estimated by
 resampling the images (:func:`segnet.ablation.statistics.image_covariance`). It is the model of several readers who
@@ -12,20 +12,19 @@ all read the same cases: Obuchowski & Rockette 1995; Hillis 2007.
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
+
+from segnet.ablation.statistics.records import Interval
 
 CONFIDENCE = 0.95
 
 
-class Interval(NamedTuple):
-    """A confidence interval; NaN on both sides where there is none."""
-
-    low: float
-    high: float
+FloatArray = npt.NDArray[np.float64]
 
 
 class Estimate(NamedTuple):
-    """A mean over seeds; every field a float, or an array where the values were of several quantities.
+    """A mean over seeds; fields are arrays of the shape of the quantities, of one quantity numpy's floats.
 
     Attributes:
         mean: over the seeds.
@@ -36,14 +35,21 @@ class Estimate(NamedTuple):
             and the mean is not 0.
     """
 
-    mean: float | np.ndarray
-    deviation: float | np.ndarray
+    mean: FloatArray
+    deviation: FloatArray
     seeds: int
-    interval: Interval
-    p_value: float | np.ndarray
+    interval: tuple[FloatArray, FloatArray]
+    p_value: FloatArray
+
+    def float_interval(self) -> Interval:
+        """Return the interval of a single quantity as plain floats."""
+        low, high = self.interval
+        return Interval(float(low), float(high))
 
 
-def half_width(alpha: float, seeds: int, variance: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+def half_width(
+    alpha: float | FloatArray, seeds: int, variance: float | FloatArray, covariance: float | FloatArray
+) -> FloatArray:
     """Half the width of the interval of level ``1 - alpha``: ``sqrt(t^2 variance / seeds + z^2 covariance)``.
 
     Howe 1974 (also Zou & Donner 2008): each part of the noise with its own quantile, Student's t of ``seeds - 1``
@@ -54,80 +60,81 @@ def half_width(alpha: float, seeds: int, variance: np.ndarray, covariance: np.nd
         alpha: the error that is allowed, two-sided; may be an array.
         seeds: number of seeds, 2 or more.
         variance: over the seeds.
-        covariance: what all seeds share, 0 for no image noise.
+        covariance: the noise that all seeds share, 0 for no image noise.
     """
     t, z = special.stdtrit(seeds - 1, 1 - alpha / 2), special.ndtri(1 - alpha / 2)
-    return np.sqrt(t**2 * variance / seeds + z**2 * covariance)
+    half: FloatArray = np.sqrt(t**2 * variance / seeds + z**2 * covariance)
+    return half
 
 
-def estimate(values: np.ndarray, covariance: float | np.ndarray = 0.0, confidence: float = CONFIDENCE) -> Estimate:
+def estimate(values: npt.ArrayLike, covariance: float | FloatArray = 0.0, confidence: float = CONFIDENCE) -> Estimate:
     """Estimate a mean over seeds.
 
     Args:
         values: ``(..., S)``, one for each of S seeds: scores of an arm, or differences between two arms, paired.
-        covariance: ``(...)``, what two seeds share since they are scored on the same images; 0 leaves the
-            images as they are: the interval is then Student's, and holds for further seeds on this very split.
+        covariance: ``(...)``, the noise that two seeds share since they are scored on the same images; 0 leaves
+            out the images: the interval is then Student's, and holds for further seeds on this very split.
         confidence: of the interval.
     """
-    values = np.asarray(values, dtype=float)
-    seeds = values.shape[-1]
-    mean = values.mean(-1) if seeds else np.full(values.shape[:-1], np.nan)
+    given = np.asarray(values, dtype=float)
+    seeds = given.shape[-1]
+    mean = np.asarray(given.mean(-1) if seeds else np.full(given.shape[:-1], np.nan))
     if seeds < 2:
         nothing = np.full(mean.shape, np.nan)[()]
-        return Estimate(mean[()], nothing, seeds, Interval(nothing, nothing), nothing)
+        return Estimate(mean[()], nothing, seeds, (nothing, nothing), nothing)
     # Equal values have a spread of exactly 0, whatever the rounding of their mean.
-    variance = np.where(np.ptp(values, axis=-1) == 0, 0.0, values.var(-1, ddof=1))
-    covariance = np.maximum(covariance, 0.0)
-    half = half_width(1 - confidence, seeds, variance, covariance)
+    variance = np.where(np.ptp(given, axis=-1) == 0, 0.0, given.var(-1, ddof=1))
+    shared = np.maximum(np.asarray(covariance, dtype=float), 0.0)
+    half = half_width(1 - confidence, seeds, variance, shared)
     return Estimate(
         mean[()],
         np.sqrt(variance)[()],
         seeds,
-        Interval((mean - half)[()], (mean + half)[()]),
-        _p_value(mean, seeds, variance, covariance)[()],
+        ((mean - half)[()], (mean + half)[()]),
+        _p_value(mean, seeds, variance, shared)[()],
     )
 
 
-def _p_value(mean: np.ndarray, seeds: int, variance: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+def _p_value(mean: FloatArray, seeds: int, variance: FloatArray, covariance: FloatArray) -> FloatArray:
     """Find the level at which the interval ends at 0, by bisection of its logarithm."""
     low, high = np.full(mean.shape, np.log(1e-15)), np.zeros(mean.shape)
     for _ in range(50):
         middle = (low + high) / 2
         beyond = half_width(np.exp(middle), seeds, variance, covariance) > abs(mean)
         low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
-    silent = (variance == 0) & (covariance == 0)
-    found = np.where(silent, np.where(mean == 0, 1.0, np.nan), np.exp(high))
-    return np.where(np.isfinite(mean), found, np.nan)
+    without_noise = (variance == 0) & (covariance == 0)
+    p_values = np.where(without_noise, np.where(mean == 0, 1.0, np.nan), np.exp(high))
+    return np.where(np.isfinite(mean), p_values, np.nan)
 
 
-def holm(p_values: np.ndarray) -> np.ndarray:
+def holm(p_values: npt.ArrayLike) -> FloatArray:
     """Correct p-values for several comparisons (Holm 1979): at 5%, at most 5% of whole experiments err.
 
     Args:
-        p_values: ``(..., m)`` of m comparisons; those that are NaN are no comparisons and stay NaN.
+        p_values: ``(..., m)`` of m comparisons; NaN stands for no comparison, and stays NaN.
 
     Returns:
         Adjusted p-values of the same shape: the k-th smallest times ``m - k + 1``, none below a smaller one's, none
         above 1.
     """
-    p_values = np.asarray(p_values, dtype=float)
-    order = np.argsort(p_values, axis=-1)  # NaN comes last
-    remaining = np.isfinite(p_values).sum(-1, keepdims=True) - np.arange(p_values.shape[-1])
-    factored = np.take_along_axis(p_values, order, -1) * np.maximum(remaining, 1)
-    adjusted = np.empty_like(p_values)
+    given = np.asarray(p_values, dtype=float)
+    order = np.argsort(given, axis=-1)  # NaN comes last
+    remaining = np.isfinite(given).sum(-1, keepdims=True) - np.arange(given.shape[-1])
+    factored = np.take_along_axis(given, order, -1) * np.maximum(remaining, 1)
+    adjusted = np.empty_like(given)
     np.put_along_axis(adjusted, order, np.minimum(np.maximum.accumulate(factored, axis=-1), 1.0), -1)
     return adjusted
 
 
-def effect_size(differences: np.ndarray) -> float:
+def effect_size(differences: npt.ArrayLike) -> float:
     """Mean of paired differences in units of their standard deviation, without its small-sample bias.
 
     Cohen's d of paired samples times ``Gamma(f/2) / (sqrt(f/2) Gamma((f-1)/2))``, ``f = seeds - 1`` (Hedges 1981). NaN
     for fewer than 3 seeds, where the correction does not exist, and where the differences are all the same.
     """
-    differences = np.asarray(differences, dtype=float)
-    degrees = len(differences) - 1
-    if degrees < 2 or np.ptp(differences) == 0:
+    values = np.asarray(differences, dtype=float)
+    degrees = len(values) - 1
+    if degrees < 2 or np.ptp(values) == 0:
         return float("nan")
     unbiased = np.exp(special.gammaln(degrees / 2) - special.gammaln((degrees - 1) / 2)) / np.sqrt(degrees / 2)
-    return float(unbiased * differences.mean() / differences.std(ddof=1))
+    return float(unbiased * values.mean() / values.std(ddof=1))

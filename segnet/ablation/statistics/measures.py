@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from segnet.errors import UserError
 from segnet.metrics.counts import class_counts, image_f1, mean_f1, mean_iou
@@ -26,8 +28,8 @@ class Measure:
     key: str
     name: str
     scale: float
-    counts: Callable[[ImageScores], np.ndarray]
-    statistic: Callable[[np.ndarray], np.ndarray]
+    counts: Callable[[ImageScores], npt.NDArray[Any]]
+    statistic: Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]
 
 
 MIOU = Measure("miou", "mIoU", 100, lambda scores: class_counts(scores.confusions), mean_iou)
@@ -40,7 +42,7 @@ MEASURES = (MIOU, BOUNDARY_F1, BOUNDARY_IOU, SMALL_OBJECT_IOU)
 def class_measure(index: int, name: str) -> Measure:
     """Make the measure that is the IoU of one class alone; a class that does not occur scores 0."""
 
-    def counts(scores: ImageScores) -> np.ndarray:
+    def counts(scores: ImageScores) -> npt.NDArray[Any]:
         return class_counts(scores.confusions)[..., index : index + 1]
 
     return Measure(f"iou/{name}", f"IoU of {name}", 100, counts, lambda sums: np.nan_to_num(mean_iou(sums)))

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 from scipy import optimize, special
 
-from segnet.ablation.statistics.estimates import half_width
+from segnet.ablation.statistics.estimates import FloatArray, half_width
 
 POWER = 0.8
 MOST_SEEDS = 1000
@@ -13,9 +13,10 @@ _GRID = (np.arange(500) + 0.5) / 500
 
 
 @functools.cache
-def _mean_squares(degrees: int) -> np.ndarray:
-    """Evenly spaced quantiles of a chi-squared variable of so many degrees, divided by them; they take long to find."""
-    return special.chdtri(degrees, 1 - _GRID) / degrees
+def _mean_squares(degrees: int) -> FloatArray:
+    """Evenly spaced quantiles of a chi-squared variable, divided by its degrees; kept, since they take long to find."""
+    quantiles: FloatArray = special.chdtri(degrees, 1 - _GRID)
+    return quantiles / degrees
 
 
 def power(difference: float, seeds: int, deviation: float, covariance: float = 0.0, alpha: float = 0.05) -> float:
@@ -36,8 +37,8 @@ def power(difference: float, seeds: int, deviation: float, covariance: float = 0
     spread = np.sqrt(deviation**2 / seeds + covariance)
     if spread == 0:
         return float(difference != 0)
-    found = special.ndtr((difference - halves) / spread) + special.ndtr((-difference - halves) / spread)
-    return float(found.mean())
+    chances = special.ndtr((difference - halves) / spread) + special.ndtr((-difference - halves) / spread)
+    return float(chances.mean())
 
 
 def smallest_detectable(

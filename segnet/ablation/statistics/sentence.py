@@ -1,35 +1,33 @@
 """A comparison in words."""
 
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from segnet.ablation.statistics.comparison import Comparison
+from segnet.ablation.statistics.records import Comparison
 
 
-def verdict_sentence(comparison: "Comparison") -> str:
-    """Say what a comparison found, or why nothing can be said."""
-    one, other, seeds = comparison.arm, comparison.baseline, len(comparison.differences)
+def verdict_sentence(comparison: Comparison) -> str:
+    """Write the verdict of a comparison, or why there is none."""
+    arms, seeds = f"{comparison.arm} and {comparison.baseline}", len(comparison.differences)
     if comparison.outcome in ("better", "worse"):
         return _difference_sentence(comparison)
     if comparison.outcome == "none":
         return _nothing_sentence(comparison)
     if seeds == 0:
-        return f"no verdict on {one} and {other}: no seed was trained with both"
+        return f"no verdict on {arms}: no seed was trained with both"
     if not math.isfinite(comparison.difference):
-        return f"no verdict on {one} and {other}: there is no {comparison.measure} to be had on these images"
+        return f"no verdict on {arms}: {comparison.measure} is not defined on these images"
     if seeds == 1:
         return (
-            f"no verdict on {one} and {other}: one seed shows no noise between trainings; their difference of "
+            f"no verdict on {arms}: one seed shows no noise between trainings; their difference of "
             f"{comparison.difference:+.1f} {comparison.measure} may be nothing else"
         )
     return (
-        f"no verdict on {one} and {other}: all {seeds} seeds differ by exactly the same "
-        f"{comparison.difference:+.1f} {comparison.measure}, so that they are no separate trainings"
+        f"no verdict on {arms}: all {seeds} seeds differ by exactly the same "
+        f"{comparison.difference:+.1f} {comparison.measure}, so that they are not separate trainings"
     )
 
 
-def _difference_sentence(comparison: "Comparison") -> str:
+def _difference_sentence(comparison: Comparison) -> str:
     low, high = comparison.interval
     sign = 1 if comparison.difference > 0 else -1
     ends = sorted((sign * low, sign * high))
@@ -40,20 +38,20 @@ def _difference_sentence(comparison: "Comparison") -> str:
     )
 
 
-def _nothing_sentence(comparison: "Comparison") -> str:
-    one, other, seeds = comparison.arm, comparison.baseline, len(comparison.differences)
+def _nothing_sentence(comparison: Comparison) -> str:
+    arms, seeds = f"{comparison.arm} and {comparison.baseline}", len(comparison.differences)
     low, high = comparison.interval
     if comparison.deviation == 0:
-        return f"no difference between {one} and {other}: the same {comparison.measure} with each of {seeds} seeds"
+        return f"no difference between {arms}: the same {comparison.measure} with each of {seeds} seeds"
     digits = _digits(high - low)
-    found = f"no difference detected between {one} and {other} with {seeds} seeds"
+    sentence = f"no difference detected between {arms} with {seeds} seeds"
     if low > 0 or high < 0:
-        found += (
+        sentence += (
             f": {comparison.difference:+.{digits}f} {comparison.measure} [{low:.{digits}f}, {high:.{digits}f}] is not "
             f"enough among {comparison.comparisons} comparisons"
         )
-    unseen = f"{comparison.smallest_detectable:.{_digits(2 * comparison.smallest_detectable)}f}"
-    return f"{found}; differences below {unseen} {comparison.measure} cannot be seen"
+    smallest = f"{comparison.smallest_detectable:.{_digits(2 * comparison.smallest_detectable)}f}"
+    return f"{sentence}; differences below {smallest} {comparison.measure} cannot be seen"
 
 
 def _digits(width: float) -> int:

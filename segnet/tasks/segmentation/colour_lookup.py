@@ -26,7 +26,8 @@ class ColourLookup:
     def _bins(self, image: np.ndarray) -> np.ndarray:
         """Take an image ``(H, W, C)`` uint8 to bins ``(H, W)``."""
         quantised = image.astype(np.int64) * self.levels // 256
-        return np.ravel_multi_index(tuple(np.moveaxis(quantised, -1, 0)), (self.levels,) * image.shape[-1])
+        bins: np.ndarray = np.ravel_multi_index(tuple(np.moveaxis(quantised, -1, 0)), (self.levels,) * image.shape[-1])
+        return bins
 
     def fit(self, dataset: SegmentationDataset, images: int = 128) -> None:
         """Count colours and classes in at most ``images`` evenly spaced images."""
@@ -40,7 +41,8 @@ class ColourLookup:
     def predict(self, image: np.ndarray) -> np.ndarray:
         """Take an image ``(H, W, C)`` uint8 to classes ``(H, W)``; a colour never seen gets the commonest class."""
         table = np.where(self.counts.any(1), self.counts.argmax(1), self.counts.sum(0).argmax())
-        return table[self._bins(image)]
+        classes: np.ndarray = table[self._bins(image)]
+        return classes
 
     def evaluate(self, dataset: SegmentationDataset) -> Tensor:
         """Return the confusion matrix ``(K, K)`` int64 over a validation or test split."""

@@ -1,11 +1,9 @@
 """The Lightning module of segmentation: what happens with a batch."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from segnet.data.samples import Sample, as_float
+from segnet.data.samples import Batch, as_float
 from segnet.metrics import boundary_f1_counts, confusion_matrix, image_f1, scores
 from segnet.tasks.segmentation.prediction import resize_logits
 from segnet.training.module import TrainingModule
@@ -26,19 +24,21 @@ class SegmentationModule(TrainingModule):
     def __init__(self, setup: TrainingSetup, classes: list[str], ignore_index: int) -> None:
         super().__init__(setup)
         self.classes, self.ignore_index = classes, ignore_index
-        self.confusion: Tensor | None = None
-        self.boundary: Tensor | None = None  # of image_f1, in units of 2^-40: integers add up the same in any order
+        self.confusion = torch.zeros(len(classes), len(classes), dtype=torch.int64)
+        self.boundary = torch.zeros(
+            2, dtype=torch.int64
+        )  # of image_f1, in units of 2^-40: integers add up the same in any order
 
-    def batch_loss(self, batch: Sample) -> Tensor:
+    def batch_loss(self, batch: Batch) -> Tensor:
         """Compare logits with labels."""
         return self.loss(self(as_float(batch["image"])), batch["label"])
 
     def start_scores(self) -> None:
         """Empty the confusion matrix and the sums of boundary F1."""
-        self.boundary = torch.zeros(2, dtype=torch.int64, device=self.device)
-        self.confusion = torch.zeros(len(self.classes), len(self.classes), dtype=torch.int64, device=self.device)
+        self.boundary = torch.zeros_like(self.boundary, device=self.device)
+        self.confusion = torch.zeros_like(self.confusion, device=self.device)
 
-    def validation_step(self, batch: Sample, batch_index: int) -> None:
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Add a batch to the confusion matrix."""
         labels = batch["label"]
         logits = resize_logits(self(as_float(batch["image"])), labels.shape[-2:])
@@ -49,7 +49,7 @@ class SegmentationModule(TrainingModule):
         images = image_f1(boundary_f1_counts(predictions, labels, *facts).cpu().numpy())
         self.boundary += torch.from_numpy(images * BOUNDARY_UNITS).round().long().sum((0, 2)).to(self.device)
 
-    def finish_scores(self) -> dict[str, Any]:
+    def finish_scores(self) -> dict[str, float | Tensor]:
         """Score the confusion matrix, and take the mean of boundary F1."""
         result = scores(self.sum_over_processes(self.confusion))
         boundary = self.sum_over_processes(self.boundary).double()

@@ -1,11 +1,13 @@
 """The prediction panel: image, label, prediction and errors, side by side."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from torch import nn
 
 from segnet.data import DataModule
+from segnet.data.samples import Sample
 from segnet.tasks.segmentation.pictures import IGNORED_COLOUR, WRONG_COLOUR, colourise, error_map
 from segnet.tasks.segmentation.prediction import predict
 
@@ -17,19 +19,19 @@ def draw_panel(network: nn.Module, data: DataModule, split: str, rows: int = 4) 
     from matplotlib.patches import Patch
 
     network.eval()
-    samples = data.eval_loader(split).dataset
-    chosen = np.unique(np.linspace(0, len(samples) - 1, rows).round().astype(int))
+    samples, names = data.eval_loader(split).dataset, data.split(split).ids
+    chosen = np.unique(np.linspace(0, len(names) - 1, rows).round().astype(int))
     height, width = samples[0]["label"].shape
     cell = 3.2
     figure = Figure(figsize=(4 * cell, (len(chosen) * height / width) * cell + 0.9), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(chosen), 4, squeeze=False)
     for row, index in zip(axes, chosen, strict=True):
-        _draw_row(row, network, samples[int(index)], data, data.split(split).ids[int(index)])
+        _draw_row(row, network, samples[int(index)], data, names[int(index)])
     for axis, title in zip(axes[0], ("image", "label", "prediction", "errors"), strict=True):
         axis.set_title(title)
     patches = [
-        Patch(facecolor=np.divide(colour, 255), edgecolor="grey", label=name)
+        Patch(facecolor=_unit_colour(colour), edgecolor="grey", label=name)
         for name, colour in [
             *zip(data.classes, data.colours, strict=True),
             ("not scored", IGNORED_COLOUR),
@@ -42,7 +44,12 @@ def draw_panel(network: nn.Module, data: DataModule, split: str, rows: int = 4) 
     return picture.getvalue()
 
 
-def _draw_row(axes: np.ndarray, network: nn.Module, sample: dict, data: DataModule, name: str) -> None:
+def _unit_colour(colour: Sequence[int]) -> tuple[float, float, float]:
+    red, green, blue = (channel / 255 for channel in colour)
+    return red, green, blue
+
+
+def _draw_row(axes: np.ndarray, network: nn.Module, sample: Sample, data: DataModule, name: str) -> None:
     label = sample["label"].numpy()
     prediction = predict(network, sample["image"][None], label.shape)[0].cpu().numpy()
     image = sample["image"].permute(1, 2, 0).numpy()

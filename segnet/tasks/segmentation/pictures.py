@@ -1,16 +1,18 @@
 """Pictures made from classes."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 IGNORED_COLOUR = (0, 0, 0)
 RIGHT_COLOUR, WRONG_COLOUR = (235, 235, 235), (200, 30, 60)
 
 
-def colourise(classes: np.ndarray, colours: list[tuple[int, int, int]]) -> np.ndarray:
+def colourise(classes: np.ndarray, colours: Sequence[Sequence[int]]) -> np.ndarray:
     """Take classes ``(H, W)`` to RGB ``(H, W, 3)`` uint8; whatever is no class is black."""
     palette = np.zeros((256, 3), np.uint8)
     palette[:] = IGNORED_COLOUR
-    palette[: len(colours)] = colours
+    palette[: len(colours)] = np.array(colours)
     return palette[classes.astype(np.uint8)]
 
 

@@ -1,24 +1,24 @@
 """Predicting the class of each pixel, in float32, without Lightning."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segnet.data.samples import Sample, as_float, shrink
+from segnet.data.samples import Batch, as_float, shrink
 
 
-def resize_logits(logits: Tensor, size: tuple[int, int]) -> Tensor:
+def resize_logits(logits: Tensor, size: Sequence[int]) -> Tensor:
     """Bring logits ``(N, K, h, w)`` to the labels' resolution, where the network saw resized images."""
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
-    return F.interpolate(logits, size=tuple(size), mode="bilinear", align_corners=False)
+    return F.interpolate(logits, size=list(size), mode="bilinear", align_corners=False)
 
 
 @torch.inference_mode()
-def predict(network: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor:
+def predict(network: nn.Module, images: Tensor, size: Sequence[int]) -> Tensor:
     """Predict classes.
 
     Args:
@@ -49,12 +49,12 @@ def predict_image(network: nn.Module, image: np.ndarray, scale: float = 1.0) -> 
     return classes[0].byte().cpu().numpy()
 
 
-def predict_batches(network: nn.Module, batches: Iterable[Sample]) -> Iterator[tuple[Tensor, Tensor]]:
+def predict_batches(network: nn.Module, batches: Iterable[Batch]) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield predictions and labels ``(N, H, W)`` of each batch, on the network's device.
 
     The network is left in evaluation mode.
     """
     network.eval()
     for batch in batches:
-        predictions = predict(network, batch["image"], tuple(batch["label"].shape[-2:]))
+        predictions = predict(network, batch["image"], batch["label"].shape[-2:])
         yield predictions, batch["label"].to(predictions.device)

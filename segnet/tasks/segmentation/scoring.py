@@ -1,6 +1,6 @@
 """Scores of a split: of a network, and of the colour lookup that it must beat."""
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -42,7 +42,7 @@ def score_images(network: nn.Module, data: DataModule, split: str) -> ImageScore
     The sum of the confusion matrices is what :func:`score_confusion` returns.
     """
     facts = (len(data.classes), data.ignore_index)
-    counting = {
+    counting: dict[str, Callable[[Tensor, Tensor, int, int], Tensor | np.ndarray]] = {
         "confusions": image_confusions,
         "boundary_f1": boundary_f1_counts,
         "boundary_iou": boundary_iou_counts,
@@ -68,7 +68,7 @@ def score_lookup(data: DataModule, split: str) -> Scores:
     return scores(lookup.evaluate(data.split(split)))
 
 
-def flat_scores(result: Scores, classes: list[str]) -> dict[str, Any]:
+def flat_scores(result: Scores, classes: list[str]) -> dict[str, float]:
     """Name the scores as ``metrics.json`` does: ``miou``, ``iou/road``, ...; NaN for a class that does not occur."""
     return {
         "miou": result.miou,

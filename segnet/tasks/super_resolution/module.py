@@ -1,11 +1,9 @@
 """The Lightning module of super-resolution: what happens with a batch."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
-from segnet.data.samples import Sample, as_float
+from segnet.data.samples import Batch, as_float
 from segnet.metrics import ImageQuality, quality_sums
 from segnet.tasks.super_resolution.low_resolution import low_resolution_pair
 from segnet.training.module import TrainingModule
@@ -23,18 +21,18 @@ class SuperResolutionModule(TrainingModule):
     def __init__(self, setup: TrainingSetup, factor: int) -> None:
         super().__init__(setup)
         self.factor = factor
-        self.sums: Tensor | None = None
+        self.sums = torch.zeros(3, dtype=torch.float64)
 
-    def batch_loss(self, batch: Sample) -> Tensor:
+    def batch_loss(self, batch: Batch) -> Tensor:
         """Compare the enlarged image with the one that its input was made from."""
         small, target = low_resolution_pair(as_float(batch["image"]), self.factor)
         return self.loss(self(small), target)
 
     def start_scores(self) -> None:
         """Empty the sums."""
-        self.sums = torch.zeros(3, dtype=torch.float64)
+        self.sums.zero_()
 
-    def validation_step(self, batch: Sample, batch_index: int) -> None:
+    def validation_step(self, batch: Batch, batch_index: int) -> None:
         """Add a batch to the sums."""
         small, target = low_resolution_pair(as_float(batch["image"]), self.factor)
         enlarged = self(small)
@@ -42,6 +40,6 @@ class SuperResolutionModule(TrainingModule):
         self.log("val/loss", loss, on_epoch=True, batch_size=len(target), sync_dist=True)
         self.sums += quality_sums(enlarged, target)
 
-    def finish_scores(self) -> dict[str, Any]:
+    def finish_scores(self) -> dict[str, float | Tensor]:
         """Divide the sums by the number of images."""
         return ImageQuality.from_sums(self.sum_over_processes(self.sums))._asdict()

@@ -29,7 +29,8 @@ class ResidualHead(Head):
     def initialise(self, generator: torch.Generator | None = None) -> None:
         """Set weights and bias to zero; nothing is drawn."""
         nn.init.zeros_(self.weight)
-        nn.init.zeros_(self.bias)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
 
 class SuperResolutionNetwork(nn.Module):
@@ -48,7 +49,7 @@ class SuperResolutionNetwork(nn.Module):
         super().__init__()
         if factor not in FACTORS:
             raise UserError(f"task.factor={factor} is not known: choose {' or '.join(map(str, FACTORS))}")
-        channels = body.mean.shape[1]
+        channels = body.get_buffer("mean").shape[1]
         if body.num_classes != channels:
             raise UserError(
                 f"model.num_classes={body.num_classes} does not fit task=super_resolution, whose images have "
@@ -61,4 +62,5 @@ class SuperResolutionNetwork(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Take images ``(N, C, h, w)``, floats in 0..1, to ``(N, C, factor * h, factor * w)``, not clamped to 0..1."""
         enlarged = enlarge(images, self.factor)
-        return enlarged + self.body(enlarged)
+        residual: Tensor = self.body(enlarged)
+        return enlarged + residual

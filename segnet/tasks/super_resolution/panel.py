@@ -1,6 +1,7 @@
 """The panel of super-resolution: input, bicubic interpolation, result, target and errors, side by side."""
 
 import io
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,6 +13,9 @@ from segnet.data.samples import as_float
 from segnet.metrics import psnr
 from segnet.tasks.super_resolution.low_resolution import low_resolution_pair
 from segnet.tasks.super_resolution.network import enlarge
+
+if TYPE_CHECKING:
+    from matplotlib.image import AxesImage
 
 LARGEST_CROP = 48
 LARGEST_ERROR = 0.25
@@ -26,24 +30,25 @@ def draw_panel(network: nn.Module, data: DataModule, split: str, factor: int, ro
     from matplotlib.figure import Figure
 
     network.eval()
-    samples = data.eval_loader(split).dataset
-    chosen = np.unique(np.linspace(0, len(samples) - 1, rows).round().astype(int))
+    samples, names = data.eval_loader(split).dataset, data.split(split).ids
+    chosen = np.unique(np.linspace(0, len(names) - 1, rows).round().astype(int))
     height, width = (min(LARGEST_CROP, side) for side in samples[0]["image"].shape[-2:])
     cell = 2.6
     figure = Figure(figsize=(5 * cell + 1, len(chosen) * (cell * height / width + 0.3)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(chosen), 5, squeeze=False)
+    error_maps = []
     for row, index in zip(axes, chosen, strict=True):
-        errors = _draw_row(row, network, samples[int(index)]["image"], factor)
-        row[0].set_ylabel(data.split(split).ids[int(index)], fontsize=7)
-    bar = figure.colorbar(errors, ax=axes, shrink=0.6, extend="max")
+        error_maps.append(_draw_row(row, network, samples[int(index)]["image"], factor))
+        row[0].set_ylabel(names[int(index)], fontsize=7)
+    bar = figure.colorbar(error_maps[0], ax=axes, shrink=0.6, extend="max")
     bar.set_label("absolute error of the network, mean over the channels")
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110)
     return picture.getvalue()
 
 
-def _draw_row(axes: np.ndarray, network: nn.Module, image: Tensor, factor: int) -> object:
+def _draw_row(axes: np.ndarray, network: nn.Module, image: Tensor, factor: int) -> "AxesImage":
     """Draw one sample and return its error map, which the colour bar explains."""
     device = next(network.parameters()).device
     small, target = low_resolution_pair(as_float(image)[None], factor)
@@ -63,7 +68,9 @@ def _draw_row(axes: np.ndarray, network: nn.Module, image: Tensor, factor: int) 
         axis.imshow(np.repeat(crop, 3, axis=-1) if crop.shape[-1] == 1 else crop, interpolation="nearest")
         axis.set_title(title, fontsize=9)
     errors = (enlarged - target).abs().mean(1)[0, top : top + side[0], left : left + side[1]]
-    drawn = axes[-1].imshow(errors.numpy(), interpolation="nearest", cmap="magma", vmin=0, vmax=LARGEST_ERROR)
+    drawn: AxesImage = axes[-1].imshow(
+        errors.numpy(), interpolation="nearest", cmap="magma", vmin=0, vmax=LARGEST_ERROR
+    )
     axes[-1].set_title("error of the network", fontsize=9)
     for axis in axes:
         axis.set_xticks([])
@@ -77,7 +84,7 @@ def _worst_window(errors: Tensor, factor: int) -> tuple[int, int, tuple[int, int
     Returns:
         Top, left, and (height, width).
     """
-    side = tuple(min(LARGEST_CROP, length) for length in errors.shape[-2:])
+    side = min(LARGEST_CROP, errors.shape[-2]), min(LARGEST_CROP, errors.shape[-1])
     means = F.avg_pool2d(errors, side, stride=factor)[0, 0]
     top, left = divmod(int(means.argmax()), means.shape[1])
     return top * factor, left * factor, side

@@ -21,5 +21,5 @@ def enlarge_image(network: nn.Module, image: np.ndarray) -> np.ndarray:
     pixels = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
     device = next(network.parameters()).device
     enlarged = network(as_float(pixels.to(device))[None])[0].clamp(0, 1).mul(255).round().byte()
-    values = enlarged.permute(1, 2, 0).cpu().numpy()
+    values: np.ndarray = enlarged.permute(1, 2, 0).cpu().numpy()
     return values[..., 0] if values.shape[-1] == 1 else values

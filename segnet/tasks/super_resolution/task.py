@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from segnet.data import DataModule
 from segnet.errors import UserError
 from segnet.metrics import IMAGE_QUALITY_DEFINITION
+from segnet.models.network import SegmentationNetwork
 from segnet.tasks.super_resolution.network import SuperResolutionNetwork
 from segnet.tasks.super_resolution.panel import draw_panel
 from segnet.tasks.super_resolution.prediction import enlarge_image
@@ -36,6 +37,11 @@ class SuperResolution:
 
     def wrap(self, body: nn.Module) -> nn.Module:
         """Have the encoder-decoder make what bicubic interpolation leaves out."""
+        if not isinstance(body, SegmentationNetwork):
+            raise UserError(
+                f"task=super_resolution wraps a SegmentationNetwork, and model._target_ names a {type(body).__name__}: "
+                f"choose another model"
+            )
         return SuperResolutionNetwork(body, self.factor)
 
     def input_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -11,12 +11,13 @@ from segnet.ablation.checks.fairness import (
     compare_parameters,
     parameter_hashes,
 )
-from segnet.ablation.execution.runs import plan_run
+from segnet.ablation.design.runs import plan_run
 from segnet.build import data_from_config, network_from_config
 from segnet.config import compose
+from segnet.data.hashing import hash_batch, hash_tensor
 from segnet.errors import UserError
 from segnet.run_folder import METRICS, write_json
-from segnet.training.batch_record import BatchRecord, hash_batch, hash_tensor
+from segnet.training.batch_record import BatchRecord
 from tests.ablation.checks import unfair_parts
 
 
@@ -52,7 +53,7 @@ def test_shared_parameters_that_start_differently_are_caught(arm_configs):
 
 def test_batches_that_depend_on_what_ran_before_are_caught(arm_configs):
     unfair = arm_configs(f"data.dataset._target_={unfair_parts.__name__}.LeakyShapes")
-    with pytest.raises(UserError, match=r"do not see the same batches \(nearest and transposed_conv differ\)"):
+    with pytest.raises(UserError, match=r"are not shown the same batches \(nearest and transposed_conv differ\)"):
         check_start(unfair, [0], [])
     assert set(check_start(unfair, [0], ["batches"])["batches"]["0"]["arms"]) == {"nearest", "transposed_conv"}
 
@@ -81,7 +82,7 @@ def test_a_hash_sees_shape_type_and_every_bit_but_no_layout():
     changed = tensor.clone()
     changed[1, 2, 3, 4] = torch.nextafter(changed[1, 2, 3, 4], torch.tensor(2.0))
     others = [changed, tensor.reshape(3, 2, 4, 5), tensor.double(), tensor.bfloat16()]
-    assert len({hash_tensor(one) for one in [tensor, *others]}) == 5
+    assert len({hash_tensor(variant) for variant in [tensor, *others]}) == 5
 
 
 def test_same_name_and_other_shape_is_not_shared(arm_configs):
@@ -118,7 +119,7 @@ def test_runs_that_were_trained_on_other_batches_are_caught(tiny_plan, tmp_path)
     assert check_trained(runs, ["batches"])["problems"] == []
 
 
-def test_runs_of_one_seed_that_came_to_different_precision_are_caught(tiny_plan, tmp_path):
+def test_runs_of_one_seed_that_were_trained_in_different_precision_are_caught(tiny_plan, tmp_path):
     plan = tiny_plan("trainer.precision=auto")
     config = compose(plan.base_overrides)
     runs = [plan_run(arm, config, seed, "as_is", tmp_path) for seed in (0, 1) for arm in plan.arms]
@@ -127,6 +128,6 @@ def test_runs_of_one_seed_that_came_to_different_precision_are_caught(tiny_plan,
     assert check_trained(runs, [])["problems"] == []
     write_json(runs[1].folder / METRICS, {"precision": "bf16-mixed"})
     (problem,) = check_trained(runs, [])["problems"]
-    assert problem.startswith("with seed 0 trainer.precision=auto came to different things: 32-true in nearest (as_is)")
+    assert problem.startswith("with seed 0 trainer.precision=auto became 32-true in nearest (as_is)")
     runs[1].config.trainer.precision = "bf16-mixed"  # the factor itself
     assert check_trained(runs, [])["problems"] == []

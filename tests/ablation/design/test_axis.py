@@ -56,7 +56,7 @@ def test_the_same_value_may_be_written_in_another_way():
     assert "optimizer.lr" not in check_axis(arms, ["upsampler"])["derived"]
 
 
-def test_a_value_that_is_made_anew_in_each_arm_is_named():
+def test_a_value_that_is_generated_in_each_arm_is_named():
     """Written the same, resolved to something else, and not from the factor."""
     counter = iter(range(100))
     OmegaConf.register_new_resolver("count_up", lambda: next(counter), replace=True)

@@ -55,22 +55,22 @@ ONE = {"upsampler": ["nearest", "bilinear"]}
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"factors": {}}, "wants factors with their arms"),
+        ({"factors": {}}, "needs factors with their arms"),
         ({"factors": {"upsampler": ["nearest"]}}, "only the arm nearest"),
         ({"factors": {"upsampler": ["nearest", "nearest"]}}, "names an arm twice"),
-        ({"factors": {"upsampler": {"a b": "nearest", "a/b": "bilinear"}}}, "the arm a_b is there twice"),
+        ({"factors": {"upsampler": {"a b": "nearest", "a/b": "bilinear"}}}, "the arm a_b is listed twice"),
         ({"factors": {"upsampler": "nearest"}}, "give its arms as a list"),
         ({"factors": {"upsampler": {"a": {"value": "nearest", "override": []}, "b": 1}}}, "takes value and overrides"),
-        ({"baseline": "bicubic"}, "baseline=bicubic is none of the arms: choose one of nearest, bilinear"),
-        ({"seeds": [1, 2, 1]}, "the seed 1 is there twice"),
+        ({"baseline": "bicubic"}, "baseline=bicubic is not one of the arms: choose one of nearest, bilinear"),
+        ({"seeds": [1, 2, 1]}, "the seed 1 is listed twice"),
         ({"seeds": 0}, "seeds is empty"),
         ({"match": "flops"}, "choose params or macs"),
         ({"allow": ["order"]}, "choose among parameters, batches"),
-        ({"name": "a/b"}, "is no name of an experiment"),
+        ({"name": "a/b"}, "is not a valid name of an experiment"),
         ({"seeds": [7], "tuning": Tuning({"optimizer.lr": [1]}, seed=7)}, "choose another one for tuning"),
     ],
 )
-def test_what_makes_no_experiment_is_refused(settings, message):
+def test_a_plan_that_makes_no_experiment_is_refused(settings, message):
     with pytest.raises(UserError, match=message):
         Plan(**({"name": "mine", "factors": ONE} | settings))
 

@@ -2,9 +2,9 @@ import io
 
 import pytest
 
+from segnet.ablation.design.runs import plan_run
 from segnet.ablation.execution import progress
-from segnet.ablation.execution.progress import Watch, duration
-from segnet.ablation.execution.runs import plan_run
+from segnet.ablation.execution.progress import Progress
 from segnet.config import compose
 from segnet.run_folder import HISTORY, METRICS, checkpoint_file, write_history, write_json, write_whole
 
@@ -27,23 +27,16 @@ def test_time_left_follows_the_pace_since_the_start(runs, monkeypatch):
     run_before.folder.mkdir(parents=True)
     run_now.folder.mkdir(parents=True)
     write_epochs(run_before, 4)  # of an earlier call
-    watch = Watch([*runs, runs[0]], io.StringIO())
-    assert watch.total == 20
-    assert watch.line(*watch.look()) == "0/2 runs, 4/20 epochs, 20%"
+    shown = Progress([*runs, runs[0]], io.StringIO())
+    assert shown.total == 20
+    assert shown.line(*shown.read()) == "0/2 runs, 4/20 epochs, 20%"
     clock[0] += 60
     write_epochs(run_before, 10)
     # 6 epochs in 60 s, 10 are left.
-    assert watch.seconds_left(watch.look()[1]) == 100
-    assert watch.line(*watch.look()) == "0/2 runs, 10/20 epochs, 50%, about 2 min left"
+    assert shown.seconds_left(shown.read()[1]) == 100
+    assert shown.line(*shown.read()) == "0/2 runs, 10/20 epochs, 50%, about 2 min left"
     write_json(run_before.folder / METRICS, {"status": "completed"})
     write_whole(run_before.folder / checkpoint_file("best"), "")
     write_json(run_now.folder / METRICS, {"status": "failed", "error": "no memory"})
-    assert watch.newly_ended() == ["nearest, seed 0: completed", "bilinear, seed 0: failed: no memory"]
-    assert watch.newly_ended() == []
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(7.4, "7 s"), (89, "89 s"), (91, "2 min"), (5000, "83 min"), (11100, "3 h 05 min")]
-)
-def test_a_time_is_written_for_people(seconds, text):
-    assert duration(seconds) == text
+    assert shown.newly_ended() == ["nearest, seed 0: completed", "bilinear, seed 0: failed: no memory"]
+    assert shown.newly_ended() == []

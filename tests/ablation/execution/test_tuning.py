@@ -72,7 +72,7 @@ def test_separate_tuning_gives_every_arm_as_many_trials(tiny_plan, tmp_path, sco
 def test_batches_that_tuning_made_different_are_refused(tiny_plan, tmp_path, scored, monkeypatch):
     chosen = {"nearest": {"data.batch_size": 2}, "bilinear": {"data.batch_size": 3}}
     monkeypatch.setattr("segnet.ablation.experiment.tune", lambda *_: (chosen, {"said": ""}))
-    with pytest.raises(UserError, match="do not see the same batches"):
+    with pytest.raises(UserError, match="are not shown the same batches"):
         run_ablation(tiny_plan(tuning=Tuning({"data.batch_size": [2, 3]}, per_arm=True)), tmp_path)
     assert scored == []
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from segnet.ablation.report.writing import write_report
-from segnet.ablation.results import inspection
+from segnet.ablation.results import network_inspection
 from segnet.analysis.receptive_field import ReceptiveField
 from tests.synthetic_experiment import add_networks, one_factor, write_experiment
 
@@ -29,7 +29,7 @@ def address(tmp_path_factory):
     add_networks(root)
     field = ReceptiveField("head", 9, 9, (-4, 4), (-4, 4), False)
     with pytest.MonkeyPatch.context() as patch:  # it takes longer than all the rest to import what measures it
-        patch.setattr(inspection, "receptive_fields", lambda network, channels: [field])
+        patch.setattr(network_inspection, "receptive_fields", lambda network, channels: [field])
         return write_report(root, resamples=50).as_uri()
 
 

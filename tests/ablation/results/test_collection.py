@@ -3,13 +3,16 @@
 import json
 from dataclasses import replace
 from itertools import product
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints, is_typeddict
 
 import numpy as np
 import pytest
 
-from segnet.ablation.results.collection import collect, plain
+from segnet.ablation.results.collection import collect, plain_values
 from segnet.ablation.results.curves import band
 from segnet.ablation.results.experiment_folder import read_experiment
+from segnet.ablation.results.records import Results
 from segnet.errors import UserError
 from segnet.metrics import read_scores
 from tests.synthetic_experiment import Synthetic, one_factor, write_experiment
@@ -64,6 +67,36 @@ def test_scores_and_differences_are_those_of_the_counts(whole):
     assert len(variant["pairs"]) == 3
     assert set(variant["classes"]) == {"background", "pole", "disc", "polygon"}
     assert json.loads(json.dumps(results, allow_nan=False)) == results
+
+
+def check_shape(value, shape, place="results"):
+    """Check that nested values have the keys and the types that a TypedDict declares."""
+    if is_typeddict(shape):
+        hints = get_type_hints(shape)
+        assert shape.__required_keys__ <= set(value) <= set(hints), place
+        for key, item in value.items():
+            check_shape(item, hints[key], f"{place}/{key}")
+    elif get_origin(shape) is dict:
+        for key, item in value.items():
+            assert isinstance(key, str), place
+            check_shape(item, get_args(shape)[1], f"{place}/{key}")
+    elif get_origin(shape) is list:
+        for number, item in enumerate(value):
+            check_shape(item, get_args(shape)[0], f"{place}/{number}")
+    elif isinstance(shape, UnionType):
+        options = [option for option in get_args(shape) if (option is NoneType) == (value is None)]
+        assert options, f"{place} is {value!r}, not {shape}"
+        if value is not None and len(options) == 1:
+            check_shape(value, options[0], place)
+    elif shape is not Any:
+        assert isinstance(value, (int, float) if shape is float else shape), f"{place} is {value!r}, not {shape}"
+
+
+@pytest.mark.parametrize("factorial", [False, True])
+def test_results_are_what_their_types_say(whole, tmp_path, factorial):
+    quality = dict.fromkeys(FACTORIAL, 0.7)
+    made = replace(Synthetic(FACTORIAL, quality), fusion=True, status={("nearest+add", 0): "failed"})
+    check_shape(collected(tmp_path, made) if factorial else whole[1], Results)
 
 
 def test_the_front_holds_the_arms_that_none_beats(whole):
@@ -168,12 +201,12 @@ def test_an_effect_without_all_of_its_arms_is_left_out(tmp_path):
 
 def test_a_band_of_curves():
     found = band([np.array([1.0, 4.0]), np.array([3.0, 2.0])])
-    assert [found[key].tolist() for key in ("mean", "low", "high")] == [[2, 3], [1, 2], [3, 4]]
+    assert found == {"mean": [2, 3], "low": [1, 2], "high": [3, 4]}
 
 
 def test_plain_values():
-    given = {1: np.float64("nan"), "a": (np.int64(2), np.array([0.5])), "b": float("inf")}
-    assert plain(given) == {"1": None, "a": [2, [0.5]], "b": None}
+    given = {1: np.float64("nan"), "a": (2, [0.5]), "b": float("inf")}
+    assert plain_values(given) == {"1": None, "a": [2, [0.5]], "b": None}
 
 
 def test_a_folder_that_is_no_experiment_is_refused(tmp_path):
@@ -194,5 +227,5 @@ def test_a_measure_with_nothing_to_score_gives_no_verdict(tmp_path):
     for key, name in (("boundary_f1", "boundary F1"), ("small_object_iou", "small-object IoU")):
         (found,) = variant["comparisons"][key]
         assert (found["outcome"], found["difference"], found["p_holm"]) == ("no verdict", None, None)
-        assert found["verdict"] == f"no verdict on nearest and bilinear: there is no {name} to be had on these images"
+        assert found["verdict"] == f"no verdict on nearest and bilinear: {name} is not defined on these images"
     assert variant["comparisons"]["miou"][0]["outcome"] == "better"

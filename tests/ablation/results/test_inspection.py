@@ -6,13 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from omegaconf import OmegaConf
 
-from segnet.ablation.results import inspection
+from segnet.ablation.results import network_inspection
 from segnet.ablation.results.experiment_folder import read_experiment
-from segnet.ablation.results.inspection import find_disagreements, inspect
+from segnet.ablation.results.network_inspection import find_disagreements, inspect
 from segnet.build import data_from_config, load
-from segnet.config import load_config
+from segnet.config import load_config, read_yaml, values_to_yaml
 from tests.synthetic_experiment import add_networks, one_factor, write_experiment
 
 
@@ -35,7 +34,7 @@ def test_the_crops_show_what_the_networks_predict(folder, found):
     assert len(found.crops) == 6
     shares = [crop.disagreement for crop in found.crops]
     assert shares == sorted(shares, reverse=True)
-    run = folder.done("as_is")["bed_of_nails"][0]
+    run = folder.completed("as_is")["bed_of_nails"][0]
     network, data = load(run), data_from_config(load_config(run))
     for crop in found.crops:
         index = data.split("test").ids.index(crop.name)
@@ -51,7 +50,7 @@ def test_the_crops_show_what_the_networks_predict(folder, found):
 
 
 def test_a_crop_lies_where_most_pixels_differ(folder):
-    run = folder.done("as_is")["bilinear"][0]
+    run = folder.completed("as_is")["bilinear"][0]
     data = data_from_config(load_config(run))
 
     class Constant(torch.nn.Module):
@@ -93,14 +92,14 @@ def test_what_was_found_is_kept_until_a_run_changes(folder, found, monkeypatch):
     def refuse(*_):
         raise AssertionError("networks are loaded again")
 
-    monkeypatch.setattr(inspection, "load", refuse)
+    monkeypatch.setattr(network_inspection, "load", refuse)
     again = inspect(folder)
     assert again.numbers["arms"] == found.numbers["arms"]
     assert np.array_equal(again.maps["bilinear"], found.maps["bilinear"])
     for one, other in zip(again.crops, found.crops, strict=True):
         assert (one.name, one.place, one.disagreement) == (other.name, other.place, other.disagreement)
         assert np.array_equal(one.predictions["bed_of_nails"], other.predictions["bed_of_nails"])
-    checkpoint = folder.done("as_is")["bilinear"][0] / "checkpoints" / "best.ckpt"
+    checkpoint = folder.completed("as_is")["bilinear"][0] / "checkpoints" / "best.ckpt"
     os.utime(checkpoint, (1, 1))
     with pytest.raises(AssertionError, match="loaded again"):
         inspect(folder)
@@ -111,13 +110,13 @@ def test_without_checkpoints_or_data_it_says_why(tmp_path):
     assert inspect(read_experiment(tmp_path)).numbers["skipped"] == "no completed run has a checkpoint"
     add_networks(tmp_path)
     for path in tmp_path.glob("runs/*/*/config.yaml"):
-        config = OmegaConf.load(path)
+        config = read_yaml(path)
         gone = {
             "_target_": "segnet.data.CamVid",
             "_partial_": True,
             "root": str(tmp_path / "nowhere"),
             "download": False,
         }
-        config.data.dataset = gone
-        path.write_text(OmegaConf.to_yaml(config))
+        config["data"]["dataset"] = gone
+        path.write_text(values_to_yaml(config))
     assert "nowhere" in inspect(read_experiment(tmp_path)).numbers["skipped"]

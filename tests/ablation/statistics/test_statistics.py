@@ -20,6 +20,7 @@ from segnet.ablation.statistics import (
     seeds_to_detect,
     smallest_detectable,
     summarise_arms,
+    verdict_sentence,
 )
 from segnet.errors import UserError
 from segnet.metrics import class_counts, mean_iou, scores
@@ -59,13 +60,14 @@ def test_the_p_value_is_the_level_at_which_the_interval_ends_at_0():
         found = estimate(random.normal(0.8, 1, size=(20, 4)), covariance)
         for number in range(20):
             again = estimate(random.normal(size=4), covariance)
-            limit = estimate_of(found, number, covariance, 1 - found.p_value[number])
-            assert min(abs(limit.low), abs(limit.high)) < 1e-6
-            assert (again.p_value < 0.05) == (again.interval.low > 0 or again.interval.high < 0)
+            ends = interval_at(found, number, covariance, 1 - found.p_value[number])
+            assert min(map(abs, ends)) < 1e-6
+            low, high = again.float_interval()
+            assert (again.p_value < 0.05) == (low > 0 or high < 0)
 
 
-def estimate_of(found, number, covariance, confidence):
-    """Interval of another level for values with the mean and deviation found."""
+def interval_at(found, number, covariance, confidence):
+    """The interval of another confidence for values with the mean and deviation of an estimate."""
     spread = np.array([-1.0, -1, 1, 1]) * found.deviation[number] * math.sqrt(3 / 4)
     return estimate(found.mean[number] + spread, covariance, confidence).interval
 
@@ -123,7 +125,7 @@ def test_the_bootstrap_is_the_naive_one():
 def test_the_bootstrap_is_the_same_however_it_is_cut(monkeypatch):
     counts = class_counts(random_confusions(2, 2, 9))
     whole = bootstrap_values(counts, mean_iou, resamples=50)
-    monkeypatch.setattr("segnet.ablation.statistics.bootstrap._CHUNK_NUMBERS", 9 * 24 * 2)
+    monkeypatch.setattr("segnet.ablation.statistics.bootstrap.CHUNK_NUMBERS", 9 * 24 * 2)
     assert np.array_equal(bootstrap_values(counts, mean_iou, resamples=50), whole)
 
 
@@ -184,11 +186,13 @@ def test_the_sentence_of_a_difference():
     forth, back = compare(arms_with(3, 4, 5, 3), MIOU)[0], compare(arms_with(3, 4, 5, 3), MIOU, "max_unpool")[0]
     assert forth.outcome == "better"
     low, high = forth.interval
-    assert forth.verdict == (
+    assert verdict_sentence(forth) == (
         f"max_unpool is better than bilinear by {forth.difference:.1f} mIoU [{low:.1f}, {high:.1f}]"
     )
     assert back.outcome == "worse"
-    assert back.verdict == (f"bilinear is worse than max_unpool by {forth.difference:.1f} mIoU [{low:.1f}, {high:.1f}]")
+    assert verdict_sentence(back) == (
+        f"bilinear is worse than max_unpool by {forth.difference:.1f} mIoU [{low:.1f}, {high:.1f}]"
+    )
     assert forth.difference == pytest.approx(np.mean(list(forth.differences.values())))
     assert forth.p_value == forth.p_holm < 0.05
 
@@ -196,7 +200,7 @@ def test_the_sentence_of_a_difference():
 def test_the_sentence_of_no_difference():
     found = compare(arms_with(1, -1, 2, -2, 0.5), MIOU)[0]
     assert found.outcome == "none"
-    assert found.verdict == (
+    assert verdict_sentence(found) == (
         f"no difference detected between max_unpool and bilinear with 5 seeds; differences below "
         f"{found.smallest_detectable:.1f} mIoU cannot be seen"
     )
@@ -206,17 +210,19 @@ def test_the_sentence_of_no_difference():
 def test_a_difference_that_the_correction_takes_away_is_said_so():
     arms = arms_with(1.0, 2.6, 2.4, 0.4, 1.5)
     arms |= {f"other{number}": arms["bilinear"] for number in range(4)}
-    found = next(one for one in compare(arms, MIOU, "bilinear") if one.arm == "max_unpool")
+    found = next(c for c in compare(arms, MIOU, "bilinear") if c.arm == "max_unpool")
     assert found.p_value < 0.05 < found.p_holm == pytest.approx(5 * found.p_value)
     assert found.outcome == "none"
-    assert "with 5 seeds: +" in found.verdict
-    assert "is not enough among 5 comparisons; differences below" in found.verdict
+    assert "with 5 seeds: +" in verdict_sentence(found)
+    assert "is not enough among 5 comparisons; differences below" in verdict_sentence(found)
 
 
 def test_one_seed_gets_no_verdict():
     found = compare(arms_with(5), MIOU)[0]
     assert found.outcome == "no verdict"
-    assert found.verdict.startswith("no verdict on max_unpool and bilinear: one seed shows no noise between trainings")
+    assert verdict_sentence(found).startswith(
+        "no verdict on max_unpool and bilinear: one seed shows no noise between trainings"
+    )
     assert math.isnan(found.p_holm)
     assert found.seeds_needed is None
 
@@ -224,10 +230,10 @@ def test_one_seed_gets_no_verdict():
 def test_seeds_that_change_nothing_get_no_verdict():
     found = compare(arms_with(5, 5, 5), MIOU)[0]
     assert found.outcome == "no verdict"
-    assert "all 3 seeds differ by exactly the same" in found.verdict
+    assert "all 3 seeds differ by exactly the same" in verdict_sentence(found)
     same = compare(arms_with(0, 0, 0), MIOU)[0]
     assert same.outcome == "none"
-    assert same.verdict == "no difference between max_unpool and bilinear: the same mIoU with each of 3 seeds"
+    assert verdict_sentence(same) == "no difference between max_unpool and bilinear: the same mIoU with each of 3 seeds"
 
 
 def test_only_seeds_that_both_have_are_paired():
@@ -239,7 +245,7 @@ def test_only_seeds_that_both_have_are_paired():
     assert found.differences == {seed: whole.differences[seed] for seed in (3, 2, 1)}
     del arms["max_unpool"][1], arms["max_unpool"][2], arms["max_unpool"][3]
     nothing = compare(arms, MIOU)[0]
-    assert nothing.verdict == "no verdict on max_unpool and bilinear: no seed was trained with both"
+    assert verdict_sentence(nothing) == "no verdict on max_unpool and bilinear: no seed was trained with both"
     assert math.isnan(nothing.difference)
 
 

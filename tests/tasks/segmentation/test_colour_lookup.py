@@ -18,3 +18,15 @@ def test_a_lookup_solves_what_colour_decides():
     assert scores(confusion).miou == 1
     assert confusion.sum() == 10
     assert (lookup.predict(np.full((1, 1, 3), 250, np.uint8)) == 1).all()  # never seen: the commonest, 1 before 2
+
+
+def test_one_channel_keeps_its_256_values():
+    class Grey:
+        ids = ("a",)
+
+        def load(self, index, random):
+            return np.array([[[6], [7], [7]]], np.uint8), np.array([[0, 1, 1]], np.uint8)
+
+    lookup = ColourLookup(2, 255, channels=1)
+    lookup.fit(Grey())
+    assert lookup.predict(np.array([[[6], [7]]], np.uint8)).tolist() == [[0, 1]]

@@ -139,6 +139,10 @@ def test_labels_are_not_read(tiny_config, tmp_path):
         (["loss=l1"], "the loss L1Loss compares images, and task=segmentation learns labels: choose loss=cross_ent"),
         (["task=super_resolution", "task.factor=4", "data.size=[3,9]"], "leave nothing at task.factor=4"),
         (["task=super_resolution", "data.batch_size=9"], "is larger than the training split of 8 images"),
+        (
+            ["task=super_resolution", "model={_target_: torch.nn.Identity, encoder: {}}"],
+            "wraps a SegmentationNetwork, and model._target_ names a Identity: choose another model",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(tiny_config, tmp_path, overrides, text):

@@ -17,10 +17,10 @@
     button.addEventListener("click", () => {
       // Numbers begin with the largest, names with the first of the alphabet; a second click turns it round.
       const first = head.classList.contains("number") ? "descending" : "ascending";
-      const other = first === "descending" ? "ascending" : "descending";
-      const order = head.getAttribute("aria-sort") === first ? other : first;
+      const second = first === "descending" ? "ascending" : "descending";
+      const order = head.getAttribute("aria-sort") === first ? second : first;
       const table = head.closest("table"), body = table.tBodies[0], column = head.cellIndex;
-      for (const one of all("thead th", table)) one.removeAttribute("aria-sort");
+      for (const title of all("thead th", table)) title.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", order);
       const rows = [...body.rows].map((row) => [sortKey(row.cells[column]), row]);
       rows.sort(([a], [b]) => (order === "ascending" ? 1 : -1) * compare(a, b));
@@ -38,7 +38,7 @@
       const [r, g, b] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
       return `rgba(${r},${g},${b},${opacity})`;
     }
-    if (Array.isArray(value)) return value.map((one) => paint(one, style));
+    if (Array.isArray(value)) return value.map((item) => paint(item, style));
     if (value && typeof value === "object") return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, paint(v, style)]));
     return value;
   };
@@ -100,8 +100,8 @@
       const arm = chip.dataset.arm, on = !chosenArms.has(arm);
       if (on) chosenArms.add(arm); else chosenArms.delete(arm);
       chip.setAttribute("aria-pressed", on);
-      for (const one of all("tr[data-arm], li[data-arm]")) {
-        one.classList.toggle("dimmed", chosenArms.size > 0 && !chosenArms.has(one.dataset.arm));
+      for (const element of all("tr[data-arm], li[data-arm]")) {
+        element.classList.toggle("dimmed", chosenArms.size > 0 && !chosenArms.has(element.dataset.arm));
       }
       redraw();
     });

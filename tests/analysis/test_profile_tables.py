@@ -1,43 +1,24 @@
 import io
 import re
 from dataclasses import replace
-from pathlib import Path
 
-import pytest
-import torch
-from PIL import Image
 from rich.console import Console
+from rich.table import Table
 
-import segnet
-from segnet.analysis import profile_network, random_images
 from segnet.analysis.latency import Latency
 from segnet.analysis.profile import Profile
-from segnet.analysis.profile_report import (
-    comparison_rows,
-    field_text,
-    print_comparison,
-    print_profile,
-    save_profile_figure,
-)
+from segnet.analysis.profile_tables import comparison_rows, comparison_table, field_text, notes, stage_table
 from segnet.analysis.receptive_field import ReceptiveField
 
 
-@pytest.fixture(scope="module")
-def profile() -> Profile:
-    network = segnet.build_network(["data=shapes", "encoder.widths=[4,8]", "encoder.depths=[1,1]"])
-    images = random_images(1, 3, (32, 40))
-    measured = profile_network("small", network, images, images)
-    return replace(measured, latencies={"inference": Latency(2.0, 1.5, 3.0, 7)}, plain_macs=2_000_000)
-
-
-def printed(show: object) -> str:
+def printed(table: Table) -> str:
     file = io.StringIO()
-    show(Console(file=file, width=200))
+    Console(file=file, width=200).print(table)
     return file.getvalue()
 
 
 def test_stage_table(profile: Profile) -> None:
-    text = printed(lambda console: print_profile(profile, "here", modules=True, console=console))
+    text = printed(stage_table(profile, "here", modules=True))
     rows = {}
     for line in text.splitlines():
         cells = [cell.strip() for cell in re.split("[│┃]", line)]
@@ -51,16 +32,22 @@ def test_stage_table(profile: Profile) -> None:
     assert rows["head"] == ["4x32x40", "1", "20", "20.48 k", "0", "0", "12x12"]
     assert rows["encoder.stages.0.0.convolution (RegularConvolution)"][:4] == ["32x40", "", "108", "138.24 k"]
     assert rows["total"][2] == "776"
-    assert "plain form: 2.00 M MACs" in text
-    assert "inference: 2.0 ms (quartiles 1.5 to 3.0, 7 calls)" in text
+
+
+def test_notes_below_the_stage_table(profile: Profile) -> None:
+    lines = notes(profile)
+    assert f"plain form: 2.00 M MACs, {2_000_000 / profile.totals['macs']:.2f} times what runs" in lines
+    assert "inference: 2.00 ms (quartiles 1.50 ms to 3.00 ms, 7 calls)" in lines
+    assert lines[-1].startswith("checkerboard: logits/nyquist_energy 0.")
+    assert any(line.startswith("95% of the centre pixel's gradient energy lies in ") for line in lines)
 
 
 def test_comparison_table(profile: Profile) -> None:
     other = replace(
         profile, name="other", latencies={"inference": Latency(3.0, 3.0, 3.0, 7)}, stages=profile.stages[:1]
     )
-    text = printed(lambda console: print_comparison([profile, other], "here", console))
-    assert "3.0 ms (1.50)" in text
+    text = printed(comparison_table([profile, other], "here"))
+    assert "3.00 ms (1.50)" in text
     assert "776 (1.00)" in text
     assert "116 (0.15)" in text
     assert "receptive field" in text
@@ -76,12 +63,3 @@ def test_field_text() -> None:
     assert field(None, None) == "whole image"
     assert field(None, 5) == "whole imagex5"
     assert field_text(None) == ""
-
-
-def test_figures_are_written_whole(profile: Profile, tmp_path: Path) -> None:
-    for name, profiles in (("one", [profile]), ("two", [profile, replace(profile, name="again")])):
-        path = tmp_path / "new" / f"{name}.png"
-        save_profile_figure(path, profiles)
-        with Image.open(path) as picture:
-            assert torch.tensor(picture.size).min() > 300
-    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["one.png", "two.png"]

@@ -1,0 +1,12 @@
+"""The names of the files of an experiment folder, and of what an experiment adds to its run folders."""
+
+PLAN, FAIRNESS, COSTS, TUNING, EXPERIMENT = "plan.yaml", "fairness.json", "costs.json", "tuning.json", "experiment.json"
+RUNS, TUNING_RUNS = "runs", "tuning"
+"""Folders of run folders."""
+RESULTS, CSV, MARKDOWN, LATEX, PAGE = "results.json", "results.csv", "results.md", "results.tex", "report.html"
+INSPECTION, INSPECTION_ARRAYS = "inspection.json", "inspection.npz"
+LOCK = ".lock"
+RUN, OUTPUT = "run.json", "output.txt"
+"""In a run folder: which run of the experiment it is and when it was trained, and what it printed."""
+SPLIT = "test"
+"""The split on which arms are compared."""

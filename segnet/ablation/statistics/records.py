@@ -1,0 +1,103 @@
+"""The results of the statistics; all in the measure's points, and NaN where nothing can be said."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+Outcome = Literal["better", "worse", "none", "no verdict"]
+"""Of a comparison; "none": no difference detected."""
+
+
+class Interval(NamedTuple):
+    """A confidence interval; NaN on both sides where there is none."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ArmSummary:
+    """One arm's score.
+
+    Attributes:
+        arm: its name.
+        values: the score of each seed.
+        mean, deviation: over the seeds; the deviation is NaN for one seed.
+        interval: for the mean, for further seeds and further images; NaN for one seed.
+        seed_interval: for further seeds, scored on these very images (Student's t); NaN for one seed.
+    """
+
+    arm: str
+    values: dict[int, float]
+    mean: float
+    deviation: float
+    interval: Interval
+    seed_interval: Interval
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One arm against another.
+
+    Attributes:
+        measure: name of the score.
+        arm, baseline: names of the two.
+        differences: arm minus baseline for each seed that both have.
+        difference, deviation: their mean and their standard deviation over seeds.
+        interval: for the mean, for further seeds and further images; the one that the verdict shows.
+        seed_interval: for further seeds, scored on these very images (Student's t).
+        image_interval: for further images, scored by these very networks (percentile bootstrap).
+        p_value: of no difference, from ``interval``'s noise.
+        p_holm: the same, corrected for all comparisons of the experiment (Holm).
+        comparisons: how many these are.
+        effect_size: Hedges' g of the paired differences over seeds.
+        image_deviation: standard deviation of the noise of images, which the differences of all seeds share.
+        smallest_detectable: difference that would be found with a chance of 80% at this noise, with these seeds.
+        seeds_needed: seeds to find a difference of ``target`` with that chance; None where 1000 are
+            not enough, or where the noise is not known.
+        target: that difference, 0.5 points.
+        outcome: see :data:`Outcome`.
+    """
+
+    measure: str
+    arm: str
+    baseline: str
+    differences: dict[int, float]
+    difference: float
+    deviation: float
+    interval: Interval
+    seed_interval: Interval
+    image_interval: Interval
+    p_value: float
+    p_holm: float
+    comparisons: int
+    effect_size: float
+    image_deviation: float
+    smallest_detectable: float
+    seeds_needed: int | None
+    target: float
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One contrast of mIoU between the arms of two factors.
+
+    Attributes:
+        kind: "main" or "interaction".
+        factor: whose level it is; of an interaction both, joined by "x".
+        level, reference: the level and the one it is compared with; of an interaction both of each.
+        effect, deviation: mean and standard deviation over the seeds that all its arms have.
+        interval: for further seeds and further images.
+        p_holm: of no effect, corrected for all effects of its kind (Holm).
+        seeds: number of seeds.
+    """
+
+    kind: Literal["main", "interaction"]
+    factor: str
+    level: str
+    reference: str
+    effect: float
+    deviation: float
+    interval: Interval
+    p_holm: float
+    seeds: int

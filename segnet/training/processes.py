@@ -1,0 +1,41 @@
+"""Which of a training's processes this one is, as the program that started it says."""
+
+import os
+from collections.abc import Mapping
+
+INTERACTIVE_JOBS = ("bash", "interactive")
+
+
+def is_first_process(environment: Mapping[str, str] = os.environ) -> bool:
+    """Say whether this is the process of rank 0 among all nodes, which alone writes the run folder.
+
+    It can be asked before Lightning's trainer exists, which knows it too. Launchers that start every process
+    (torchrun, ``srun``, LSF's ``jsrun``) give each its global rank. Lightning starts the further processes of a node
+    itself; they have a local rank, and the node has one that whoever started the first process has set.
+
+    Args:
+        environment: the variables of this process.
+    """
+    if "RANK" in environment:
+        return int(environment["RANK"]) == 0
+    if _started_by_srun(environment):
+        return int(environment["SLURM_PROCID"]) == 0
+    if "JSM_NAMESPACE_RANK" in environment:
+        return int(environment["JSM_NAMESPACE_RANK"]) == 0
+    node = environment.get("NODE_RANK", environment.get("GROUP_RANK", 0))
+    return int(node) == int(environment.get("LOCAL_RANK", 0)) == 0
+
+
+def processes_from_outside(environment: Mapping[str, str] = os.environ) -> int:
+    """Count the processes of this training that another program starts; 1 where Lightning starts any further ones."""
+    if "RANK" in environment:
+        return int(environment.get("WORLD_SIZE", 1))
+    if _started_by_srun(environment):
+        return int(environment["SLURM_NTASKS"])
+    return int(environment.get("JSM_NAMESPACE_SIZE", 1))
+
+
+def _started_by_srun(environment: Mapping[str, str]) -> bool:
+    """Tell ``srun segnet-train`` from a shell that Slurm gave, as Lightning does."""
+    names = ("SLURM_NTASKS", "SLURM_PROCID")
+    return all(name in environment for name in names) and environment.get("SLURM_JOB_NAME") not in INTERACTIVE_JOBS

@@ -1,0 +1,21 @@
+import numpy as np
+
+from segnet.tasks.segmentation.pictures import IGNORED_COLOUR, RIGHT_COLOUR, WRONG_COLOUR, colourise, error_map, overlay
+
+
+def test_each_class_has_its_colour_and_what_is_no_class_is_black():
+    coloured = colourise(np.array([[0, 1, 2, 255]]), [(9, 8, 7), (1, 2, 3)])
+    assert coloured.dtype == np.uint8
+    assert coloured.tolist() == [[[9, 8, 7], [1, 2, 3], [0, 0, 0], [0, 0, 0]]]
+
+
+def test_errors_are_red_and_ignored_pixels_black():
+    errors = error_map(np.array([[1, 1, 1]]), np.array([[1, 0, 255]]), ignore_index=255)
+    assert errors.tolist() == [[list(RIGHT_COLOUR), list(WRONG_COLOUR), list(IGNORED_COLOUR)]]
+
+
+def test_opacity_mixes_colours_into_the_image():
+    image, colours = np.full((1, 1, 1), 100, np.uint8), np.array([[[200, 0, 100]]], np.uint8)
+    assert overlay(image, colours, 0.0).tolist() == [[[100, 100, 100]]]
+    assert overlay(image, colours, 1.0).tolist() == [[[200, 0, 100]]]
+    assert overlay(image, colours, 0.25).tolist() == [[[125, 75, 100]]]
