@@ -67,7 +67,7 @@ class Segmentation:
     ) -> SplitResult:
         """Score the network, and on request the colour lookup."""
         images = score_images(network, data, split)
-        columns = {name: scores(torch.from_numpy(images.confusions.sum(0)))}
+        columns = {name: scores(torch.from_numpy(images.confusions.sum(0)), data.ignore_index)}
         flat = flat_scores(columns[name], data.classes) | images.boundary_scores()
         flat = {f"{split}/{key}": value for key, value in flat.items()}
         if with_baseline:
