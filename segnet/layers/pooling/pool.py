@@ -156,7 +156,7 @@ def _runs_on_cpu(maps: Tensor) -> bool:
 
 
 class _Pool(Function):
-    """Features to values and codes."""
+    """Features to values and places."""
 
     @staticmethod
     def forward(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,22 +164,27 @@ class _Pool(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
-        (features,), (_, codes) = inputs, output
-        ctx.mark_non_differentiable(codes)
-        ctx.save_for_backward(codes)
+        (features,), (_, places) = inputs, output
+        ctx.mark_non_differentiable(places)
+        ctx.save_for_backward(places)
         ctx.size = tuple(features.shape[-2:])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _: Tensor | None) -> Tensor:
-        return _function(_Place).apply(gradient, *ctx.saved_tensors, *ctx.size)
-
-
-class _Place(Function):
-    """Values and codes to a plane that has the values at the codes' places."""
+        return _Unpool.apply(gradient, *ctx.saved_tensors, *ctx.size)
 
     @staticmethod
-    def forward(values: Tensor, codes: Tensor, height: int, width: int) -> Tensor:
-        return _place(values, codes, (height, width))
+    def vmap(info: Any, in_dims: tuple, features: Tensor) -> tuple:
+        (features,) = _into_batch(info.batch_size, in_dims, features)
+        return tuple(_out_of_batch(info.batch_size, output) for output in _Pool.apply(features)), (0, 0)
+
+
+class _Unpool(Function):
+    """Values and places to a plane that has the values there."""
+
+    @staticmethod
+    def forward(values: Tensor, places: Tensor, height: int, width: int) -> Tensor:
+        return _unpool(values, places, (height, width))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -187,65 +192,45 @@ class _Place(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        return _function(_Take).apply(gradient, *ctx.saved_tensors), None, None, None
+        return _Take.apply(gradient, *ctx.saved_tensors), None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, values: Tensor, places: Tensor, height: int, width: int) -> tuple:
+        values, places = _into_batch(info.batch_size, in_dims, values, places)
+        return _out_of_batch(info.batch_size, _Unpool.apply(values, places, height, width)), 0
 
 
 class _Take(Function):
-    """A plane and codes to the values at the codes' places."""
+    """A plane and places to the values there."""
 
     @staticmethod
-    def forward(plane: Tensor, codes: Tensor) -> Tensor:
-        return _take(plane, codes)
+    def forward(plane: Tensor, places: Tensor) -> Tensor:
+        return _take(plane, places)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        plane, codes = inputs
-        ctx.save_for_backward(codes)
+        plane, places = inputs
+        ctx.save_for_backward(places)
         ctx.size = tuple(plane.shape[-2:])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return _function(_Place).apply(gradient, *ctx.saved_tensors, *ctx.size), None
-
-
-class _PoolDual(_Pool):
-    """The same with a forward-mode derivative, as are those below; the compiler refuses functions that have one."""
+        return _Unpool.apply(gradient, *ctx.saved_tensors, *ctx.size), None
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
-        _Pool.setup_context(ctx, inputs, output)
-        ctx.save_for_forward(output[1])
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Tensor) -> tuple[Tensor, None]:
-        return _function(_Take).apply(tangent, *ctx.saved_tensors), None
+    def vmap(info: Any, in_dims: tuple, plane: Tensor, places: Tensor) -> tuple:
+        plane, places = _into_batch(info.batch_size, in_dims, plane, places)
+        return _out_of_batch(info.batch_size, _Take.apply(plane, places)), 0
 
 
-class _PlaceDual(_Place):
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        _Place.setup_context(ctx, inputs, output)
-        ctx.save_for_forward(inputs[1])
-        ctx.size = inputs[2:]
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
-        return _function(_Place).apply(tangent, *ctx.saved_tensors, *ctx.size)
+def _into_batch(count: int, in_dims: tuple, *tensors: Tensor) -> list[Tensor]:
+    """Join the axis that ``torch.func.vmap`` maps over with the batch: ``(count * N, C, H, W)`` each."""
+    moved = [
+        tensor.expand(count, *tensor.shape) if axis is None else tensor.movedim(axis, 0)
+        for tensor, axis in zip(tensors, in_dims, strict=False)
+    ]
+    return [tensor.flatten(0, 1) for tensor in moved]
 
 
-class _TakeDual(_Take):
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        _Take.setup_context(ctx, inputs, output)
-        ctx.save_for_forward(inputs[1])
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
-        return _function(_Take).apply(tangent, *ctx.saved_tensors)
-
-
-_DUAL = {_Pool: _PoolDual, _Place: _PlaceDual, _Take: _TakeDual}
-
-
-def _function(function: type[Function]) -> type[Function]:
-    return function if torch.compiler.is_compiling() else _DUAL[function]
+def _out_of_batch(count: int, tensor: Tensor) -> Tensor:
+    return tensor.unflatten(0, (count, tensor.shape[0] // count))
