@@ -66,12 +66,13 @@ def max_pool(features: Tensor) -> tuple[Tensor, Tensor]:
     """Pool ``(N, C, H, W)`` over 2x2 windows, the last ones cut where a size is odd.
 
     Values and gradients have the bits of ``F.max_pool2d``, but that a gradient of -0.0 stays what it is. The gradient
-    may be differentiated again, and there is a forward-mode derivative.
+    may be differentiated again, and ``torch.func`` may map and differentiate both.
 
     Returns:
         The pooled features, in the layout of ``features``, and the pool indices, see the module.
     """
-    return _function(_Pool).apply(features)
+    # What torch.export captures has torch's operators alone, and is differentiated by their own derivatives.
+    return _pool(features) if torch.compiler.is_exporting() else _Pool.apply(features)
 
 
 def max_unpool(features: Tensor, pool_indices: Tensor, output_size: tuple[int, int]) -> Tensor:
@@ -82,7 +83,7 @@ def max_unpool(features: Tensor, pool_indices: Tensor, output_size: tuple[int, i
     the pool index chooses among the pixels that its cell has.
 
     Raises:
-        ValueError: features and pool indices differ in shape, or these are no codes.
+        ValueError: features and pool indices differ in shape, or these are no uint8.
     """
     if features.shape != pool_indices.shape:
         raise ValueError(
@@ -94,7 +95,9 @@ def max_unpool(features: Tensor, pool_indices: Tensor, output_size: tuple[int, i
     layout = torch_kernels.layout_of(features)
     pool_indices = pool_indices.contiguous(memory_format=layout)
     if torch_kernels.halved(output_size) == tuple(features.shape[-2:]):
-        return _function(_Place).apply(features, pool_indices, *output_size)
+        if torch.compiler.is_exporting():
+            return _unpool(features, pool_indices, output_size)
+        return _Unpool.apply(features, pool_indices, *output_size)
     index = flat_pool_indices(pool_indices, output_size)
     plane = features.new_zeros((*features.shape[:2], output_size[0] * output_size[1]))
     unpooled = plane.scatter(2, index.flatten(2), features.flatten(2)).unflatten(2, output_size)
@@ -109,14 +112,14 @@ def flat_pool_indices(pool_indices: Tensor, output_size: tuple[int, int]) -> Ten
         output_size: (H, W), each 1x to 2x of the pool indices' size; see :func:`max_unpool`.
     """
     positions = []
-    for places, size, extent in zip(
+    for offsets, size, extent in zip(
         (pool_indices >> 1, pool_indices & 1), pool_indices.shape[-2:], output_size, strict=True
     ):
         edges = (torch.arange(size + 1, device=pool_indices.device) * extent + size - 1) // size
         first, last = edges[:-1], edges[1:] - 1
         if len(positions) == 0:
             first, last = first[:, None], last[:, None]
-        positions.append(torch.minimum(first + places, last))
+        positions.append(torch.minimum(first + offsets, last))
     return positions[0] * output_size[1] + positions[1]
 
 
@@ -137,18 +140,18 @@ def _pool(features: Tensor) -> tuple[Tensor, Tensor]:
     return form(features)
 
 
-def _place(values: Tensor, codes: Tensor, size: tuple[int, int]) -> Tensor:
+def _unpool(values: Tensor, pool_indices: Tensor, size: tuple[int, int]) -> Tensor:
     if values.is_cuda and (kernels := _triton_form()) is not None:
-        return kernels.place(values, codes, size)
-    form = torch_kernels.place_on_cpu if _runs_on_cpu(values) else torch_kernels.place
-    return form(values, codes, size)
+        return kernels.unpool(values, pool_indices, size)
+    form = torch_kernels.unpool_on_cpu if _runs_on_cpu(values) else torch_kernels.unpool
+    return form(values, pool_indices, size)
 
 
-def _take(plane: Tensor, codes: Tensor) -> Tensor:
+def _take(plane: Tensor, pool_indices: Tensor) -> Tensor:
     if plane.is_cuda and (kernels := _triton_form()) is not None:
-        return kernels.take(plane, codes)
+        return kernels.take(plane, pool_indices)
     form = torch_kernels.take_on_cpu if _runs_on_cpu(plane) else torch_kernels.take
-    return form(plane, codes)
+    return form(plane, pool_indices)
 
 
 def _runs_on_cpu(maps: Tensor) -> bool:
@@ -156,7 +159,7 @@ def _runs_on_cpu(maps: Tensor) -> bool:
 
 
 class _Pool(Function):
-    """Features to values and places."""
+    """Features to values and pool_indices."""
 
     @staticmethod
     def forward(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,9 +167,9 @@ class _Pool(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
-        (features,), (_, places) = inputs, output
-        ctx.mark_non_differentiable(places)
-        ctx.save_for_backward(places)
+        (features,), (_, pool_indices) = inputs, output
+        ctx.mark_non_differentiable(pool_indices)
+        ctx.save_for_backward(pool_indices)
         ctx.size = tuple(features.shape[-2:])
 
     @staticmethod
@@ -180,11 +183,11 @@ class _Pool(Function):
 
 
 class _Unpool(Function):
-    """Values and places to a plane that has the values there."""
+    """Values and pool_indices to a plane that has the values there."""
 
     @staticmethod
-    def forward(values: Tensor, places: Tensor, height: int, width: int) -> Tensor:
-        return _unpool(values, places, (height, width))
+    def forward(values: Tensor, pool_indices: Tensor, height: int, width: int) -> Tensor:
+        return _unpool(values, pool_indices, (height, width))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -195,22 +198,22 @@ class _Unpool(Function):
         return _Take.apply(gradient, *ctx.saved_tensors), None, None, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple, values: Tensor, places: Tensor, height: int, width: int) -> tuple:
-        values, places = _into_batch(info.batch_size, in_dims, values, places)
-        return _out_of_batch(info.batch_size, _Unpool.apply(values, places, height, width)), 0
+    def vmap(info: Any, in_dims: tuple, values: Tensor, pool_indices: Tensor, height: int, width: int) -> tuple:
+        values, pool_indices = _into_batch(info.batch_size, in_dims, values, pool_indices)
+        return _out_of_batch(info.batch_size, _Unpool.apply(values, pool_indices, height, width)), 0
 
 
 class _Take(Function):
-    """A plane and places to the values there."""
+    """A plane and pool_indices to the values there."""
 
     @staticmethod
-    def forward(plane: Tensor, places: Tensor) -> Tensor:
-        return _take(plane, places)
+    def forward(plane: Tensor, pool_indices: Tensor) -> Tensor:
+        return _take(plane, pool_indices)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        plane, places = inputs
-        ctx.save_for_backward(places)
+        plane, pool_indices = inputs
+        ctx.save_for_backward(pool_indices)
         ctx.size = tuple(plane.shape[-2:])
 
     @staticmethod
@@ -218,9 +221,9 @@ class _Take(Function):
         return _Unpool.apply(gradient, *ctx.saved_tensors, *ctx.size), None
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple, plane: Tensor, places: Tensor) -> tuple:
-        plane, places = _into_batch(info.batch_size, in_dims, plane, places)
-        return _out_of_batch(info.batch_size, _Take.apply(plane, places)), 0
+    def vmap(info: Any, in_dims: tuple, plane: Tensor, pool_indices: Tensor) -> tuple:
+        plane, pool_indices = _into_batch(info.batch_size, in_dims, plane, pool_indices)
+        return _out_of_batch(info.batch_size, _Take.apply(plane, pool_indices)), 0
 
 
 def _into_batch(count: int, in_dims: tuple, *tensors: Tensor) -> list[Tensor]:

@@ -21,9 +21,18 @@ from segnet.layers.convolution import (
     SeparableConvolution,
 )
 from segnet.layers.fusion import AtrousRegularConvolution
+from segnet.layers.learned_upsamplers import Carafe, DySample, PixelShuffle
 from segnet.layers.rewrites.exact import Kernel, convolve_map, convolve_nails, convolve_nearest, keeps_size
 from segnet.layers.rewrites.rules import Rules
-from segnet.layers.upsamplers import BedOfNails, Bicubic, Bilinear, Nearest, doubles
+from segnet.layers.upsamplers import (
+    BedOfNails,
+    Bicubic,
+    Bilinear,
+    MaxUnpool,
+    Nearest,
+    TransposedConvolution,
+    doubles,
+)
 
 Size = tuple[int, int]
 
@@ -93,20 +102,20 @@ FORMS: dict[type, UpsamplerForms] = {
     Bilinear: UpsamplerForms(pointwise_before),
     Bicubic: UpsamplerForms(pointwise_before),
     BedOfNails: UpsamplerForms(nails_before, nails_joined),
+    **dict.fromkeys((MaxUnpool, TransposedConvolution, PixelShuffle, Carafe, DySample), UpsamplerForms(never_before)),
 }
-AS_IT_IS = UpsamplerForms(never_before)
 
 
-def forms_of(upsampler: nn.Module, rules: Rules) -> UpsamplerForms:
-    """Return the exact forms of an upsampler, by its class alone."""
-    return rules.forms.get(type(upsampler)) or FORMS.get(type(upsampler), AS_IT_IS)
+def forms_of(upsampler: nn.Module, rules: Rules) -> UpsamplerForms | None:
+    """Return the exact forms of an upsampler, by its class alone; None where that is in no table."""
+    return rules.forms.get(type(upsampler)) or FORMS.get(type(upsampler))
 
 
 def lets_pointwise_pass(upsampler: nn.Module, rules: Rules, has_bias: bool = False) -> bool:
     """Say whether any 1x1 convolution gives the same result before an upsampler, at every size."""
     weight = torch.empty(1, 1, 1, 1)
-    kernel = Kernel(weight, torch.empty(1) if has_bias else None)
-    return forms_of(upsampler, rules).before(kernel, (2, 2), (3, 3)) is not None
+    kernel, forms = Kernel(weight, torch.empty(1) if has_bias else None), forms_of(upsampler, rules)
+    return forms is not None and forms.before(kernel, (2, 2), (3, 3)) is not None
 
 
 def chains_of(convolution: nn.Module) -> list[list[nn.Conv2d]] | None:
@@ -147,7 +156,7 @@ def fuse(upsampler: nn.Module, convolution: nn.Module, rules: Rules, is_stacked:
         What stands in for both; None where they run as they are.
     """
     chains, forms = chains_of(convolution), forms_of(upsampler, rules)
-    if chains is None:
+    if chains is None or forms is None:
         return None
     firsts = [kernel_of(chain[0]) for chain in chains]
     if is_stacked or forms.joined or any(forms.before(kernel, (2, 2), (4, 4)) for kernel in firsts):
