@@ -135,11 +135,13 @@ def _pad_to_even(maps: Tensor, value: float) -> Tensor:
     # Sizes that torch.export leaves open are padded by what may be nothing.
     if not torch.compiler.is_exporting() and height % 2 == 0 and width % 2 == 0:
         return maps
-    return F.pad(maps, (0, width % 2, 0, height % 2), value=value)
+    half_height, half_width = halved((height, width))
+    return F.pad(maps, (0, 2 * half_width - width, 0, 2 * half_height - height), value=value)
 
 
 def _windows(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return maps[..., ::2, ::2], maps[..., ::2, 1::2], maps[..., 1::2, ::2], maps[..., 1::2, 1::2]
+    cells = maps.unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2))
+    return cells[..., 0, :, 0], cells[..., 0, :, 1], cells[..., 1, :, 0], cells[..., 1, :, 1]
 
 
 def _beats(later: Tensor, earlier: Tensor) -> Tensor:

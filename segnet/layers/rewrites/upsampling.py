@@ -60,8 +60,9 @@ def nearest_before(kernel: Kernel, size: Size, output_size: Size) -> Kernel | No
     """Return a 1x1 kernel itself; one of even dilation, which stays among pixels of one phase, with half of it."""
     if kernel.taps == 1:
         return kernel
-    is_whole = all(after % 2 == 0 for after in output_size)  # an odd border cuts a pixel's copies
-    return _halve_dilation(kernel) if is_whole and doubles(size, output_size) else None
+    # An odd border cuts a pixel's copies.
+    is_whole = doubles(size, output_size) and all(after % 2 == 0 for after in output_size)
+    return _halve_dilation(kernel) if is_whole else None
 
 
 def nails_before(kernel: Kernel, size: Size, output_size: Size) -> Kernel | None:
