@@ -131,6 +131,7 @@ def _first_positions(maps: Tensor, width: int) -> Tensor:
 
 
 def _pad_to_even(maps: Tensor, value: float) -> Tensor:
+    """Pad ``(N, C, H, W)`` below and at the right to even sides."""
     height, width = maps.shape[-2:]
     # Sizes that torch.export leaves open are padded by what may be nothing.
     if not torch.compiler.is_exporting() and height % 2 == 0 and width % 2 == 0:
@@ -140,6 +141,7 @@ def _pad_to_even(maps: Tensor, value: float) -> Tensor:
 
 
 def _windows(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the four pixels of each 2x2 window of ``(N, C, 2h, 2w)``, ``(N, C, h, w)`` each, in reading order."""
     cells = maps.unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2))
     return cells[..., 0, :, 0], cells[..., 0, :, 1], cells[..., 1, :, 0], cells[..., 1, :, 1]
 
