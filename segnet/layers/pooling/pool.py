@@ -93,7 +93,8 @@ def max_unpool(features: Tensor, pool_indices: Tensor, output_size: tuple[int, i
     if pool_indices.dtype != torch.uint8:
         raise ValueError(f"max-unpool wants pool indices of MaxPool, 0 to 3 in uint8, not {pool_indices.dtype}")
     layout = torch_kernels.layout_of(features)
-    pool_indices = pool_indices.contiguous(memory_format=layout)
+    if torch_kernels.layout_of(pool_indices) is not layout:
+        pool_indices = pool_indices.contiguous(memory_format=layout)
     if torch_kernels.halved(output_size) == tuple(features.shape[-2:]):
         if torch.compiler.is_exporting():
             return _unpool(features, pool_indices, output_size)
