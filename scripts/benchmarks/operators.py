@@ -9,6 +9,7 @@ convolution behind it works on 192x256; the atrous depthwise convolution works o
 pair is timed in turns. Writes docs/performance/operators-DEVICE.json, row by row.
 """
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -18,14 +19,14 @@ from torch import Tensor, nn
 from scripts.benchmarks.record import check_device, parser
 from scripts.benchmarks.results import Record, time_pair
 from segnet import layers
-from segnet.layers.rewrites.deferred import Enlarged, Map, Stacked
-from segnet.layers.rewrites.rules import listen
+from segnet.layers.rewrites.rules import Rules
+from segnet.layers.rewrites.upsampling import fuse
 
 ABOUT = """\
 Forward and backward, 64 channels to 64. The features that go into an upsampler measure 4x64x96x128, so that the
 convolution behind it works on 192x256; the atrous depthwise convolution works on 4x64x96x128. bf16 is autocast; a
 processor without bf16 units emulates it. "As it is": nothing is rewritten, by the rules of
-`segnet/layers/rewrite_rules.py` or because there is no exact form.
+`segnet/layers/rewrites/rules.py` or because there is no exact form.
 """
 BATCH, CHANNELS, SIZE = 4, 64, (96, 128)
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -53,6 +54,8 @@ MORE = {  # beside a 3x3 behind each upsampler
     "bilinear": ["1x1 to 11", "skip + 3x3"],
 }
 DILATIONS = (2, 3, 4, 6, 12, 18)
+FORMS: deque[str] = deque(maxlen=100)
+"""The exact forms that ran last."""
 
 Workload = Callable[[], None]
 Pair = tuple[Workload, Workload]
@@ -67,13 +70,14 @@ def upsample_and_convolve(upsampler: str, convolution: str, make: Callable[..., 
     indices = layers.MaxPool(CHANNELS)(make(CHANNELS, *output_size))[1] if enlarge.needs_pool_indices else None
     skip = make(CHANNELS, *output_size) if has_skip else None
 
+    fused = fuse(enlarge, convolve, Rules(listener=FORMS.append), is_stacked=has_skip)
+
     def plain() -> Tensor:
         enlarged = enlarge(features, output_size, indices)
         return convolve(enlarged if skip is None else torch.cat([enlarged, skip], dim=1))
 
     def exact() -> Tensor:
-        enlarged: Map = Enlarged(features, enlarge, output_size, indices)
-        return convolve(enlarged if skip is None else Stacked([enlarged, skip]))
+        return plain() if fused is None else fused(features, output_size, skip, indices)
 
     inputs = [tensor for tensor in (features, skip) if tensor is not None]
     parameters = [*enlarge.parameters(), *convolve.parameters()]
@@ -83,6 +87,7 @@ def upsample_and_convolve(upsampler: str, convolution: str, make: Callable[..., 
 def atrous_depthwise(dilation: int, make: Callable[..., Tensor], device: str) -> Pair:
     """Return torch's own, and the one with gradients of its own."""
     module = layers.DepthwiseConvolution(CHANNELS, dilation=dilation).to(device)
+    module.rewrite(Rules(listener=FORMS.append))
     features, parameters = make(CHANNELS, *SIZE), list(module.parameters())
     return (
         step(lambda: nn.Conv2d.forward(module, features), [features], parameters),
@@ -107,10 +112,9 @@ def step(work: Callable[[], Tensor], inputs: list[Tensor], parameters: list[Tens
 
 def form_of(workload: Workload) -> str:
     """Run once and say which exact forms ran."""
-    forms: list[str] = []
-    with listen(forms.append):
-        workload()
-    return "; ".join(dict.fromkeys(forms))
+    FORMS.clear()
+    workload()
+    return "; ".join(dict.fromkeys(FORMS))
 
 
 def cases() -> dict[str, Callable[..., Pair]]:

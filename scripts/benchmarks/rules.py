@@ -1,4 +1,4 @@
-"""Measure where an exact form begins to pay: what the rules in segnet/layers/rewrite_rules.py rest on.
+"""Measure where an exact form begins to pay: what the rules in segnet/layers/rewrites/rules.py rest on.
 
     python -m scripts.benchmarks.rules                    all on the CPU (about a minute)
     python -m scripts.benchmarks.rules --only depthwise --dtypes bf16

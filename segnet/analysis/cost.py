@@ -112,7 +112,7 @@ def stage_costs(network: nn.Module, images: Tensor) -> list[StageCost]:
         if module_cost.macs or module_cost.parameters:
             modules[stage_of_module[name]].append(module_cost)
     costs: list[StageCost] = []
-    for stage in [*seen.stages, Stage(OUTSIDE, None, None, None, 0)]:
+    for stage in [*seen.stages, Stage(OUTSIDE, None, None, None)]:
         activation, index = memory.get(stage.name, (0, 0))
         own = tuple(modules[stage.name])
         parameters, macs = sum(module.parameters for module in own), stage_macs[stage.name]
@@ -173,7 +173,7 @@ def _stages_of_modules(network: nn.Module, seen: Trace) -> dict[str, str]:
     stages: dict[str, str] = {}
     for name, _ in network.named_modules():
         parent = name.rpartition(".")[0]
-        stages[name] = seen.stage_of(seen.modules[name]) if name in seen.modules else stages.get(parent, OUTSIDE)
+        stages[name] = seen.stage_of_module(name) if name in seen.modules else stages.get(parent, OUTSIDE)
     return stages
 
 

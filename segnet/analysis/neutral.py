@@ -16,8 +16,7 @@ from torch.autograd import forward_ad
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from segnet.layers import MaxPool, Nearest
-from segnet.layers.rewrites.deferred import use_exact_rewrites
+from segnet.layers import MaxPool, Nearest, use_exact_rewrites
 
 # By the names of torch's functions; those that work in place add an underscore.
 IDENTITIES = (

@@ -176,7 +176,7 @@ def _run_strip(network: nn.Module, change: Tensor, axis: int, cut: bool) -> tupl
                 warnings.simplefilter("ignore", FutureWarning)
                 strips = forward_ad.make_dual(torch.ones_like(changes), changes)
             try:
-                with trace(network, watch_operators=False) as seen, Neutral(cut, axis, length) as neutral:
+                with trace(network, notes_operators=False) as seen, Neutral(cut, axis, length) as neutral:
                     network(strips)
             except RuntimeError:
                 if width >= length:

@@ -1,27 +1,28 @@
 """One pass through a network, operator by operator: which module ran it, in which stage, and what it multiplied.
 
 A *stage* is all that runs at one step of the network: the encoder's stages, the context block, the decoder's steps and
-the head. The encoder's stages are told apart by when each of the features it returns was finished, so that any
-encoder can be looked at, whatever it is made of; a downsampling step belongs to the stage that it leads to.
+the head. What runs belongs to the stage whose module, or part of it, runs it, whatever the order: a head may run
+before the last upsamplings. The encoder's stages are told apart by when each of the features it returns was finished,
+so that any encoder can be looked at, whatever it is made of; a downsampling step belongs to the stage that it leads to.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
 from torch.utils.flop_counter import flop_registry
 
-from segnet.layers.rewrites.deferred import Enlarged, Stacked
-from segnet.layers.rewrites.rules import listen
+from segnet.compat import DispatchMode, tree_leaves
 
 OUTSIDE = "other"
 """The stage of what runs in none: the normalisation of the image, say."""
+
+ENCODER = "encoder"
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,12 @@ class Stage:
         stride: image pixels between two of its pixels; None where the network does not say.
         size: height and width of its output; None where that is no feature map.
         channels: channels of its output.
-        end: index of the first operator that ran after it.
     """
 
     name: str
     stride: int | None
     size: tuple[int, int] | None
     channels: int | None
-    end: int
 
 
 @dataclass
@@ -68,25 +67,55 @@ class Trace:
 
     Attributes:
         operators: in the order in which they ran.
-        stages: in the order in which they ended.
-        outputs: the output of each stage, beside ``stages``; deferred where another one computes it.
         modules: the first operator index at which each module that ran was entered, by qualified name.
         forms: the exact cheaper forms that ran, each with the index of its first operator.
     """
 
     operators: list[Operator] = field(default_factory=list)
-    stages: list[Stage] = field(default_factory=list)
-    outputs: list[Tensor | Enlarged | Stacked] = field(default_factory=list)
     modules: dict[str, int] = field(default_factory=dict)
     forms: list[tuple[int, str]] = field(default_factory=list)
-    _starts: dict[str, int] = field(default_factory=dict)
+    _stage_modules: dict[str, tuple[str, int | None]] = field(default_factory=dict)
+    _running: list[tuple[str, str]] = field(default_factory=list)  # module and stage, the innermost last
+    _stage_of_operator: list[str] = field(default_factory=list)
+    _outputs: dict[str, Tensor] = field(default_factory=dict)
+    _encoder_stages: list[tuple[Stage, Tensor, int]] = field(default_factory=list)
+
+    @property
+    def stages(self) -> list[Stage]:
+        """The stages that ran, from the image to the logits."""
+        return [stage for stage, _ in self._stages_and_outputs()]
+
+    @property
+    def outputs(self) -> list[Tensor]:
+        """The output of each stage, beside ``stages``."""
+        return [output for _, output in self._stages_and_outputs()]
+
+    def _stages_and_outputs(self) -> list[tuple[Stage, Tensor]]:
+        pairs = []
+        for name, stride in self._stage_modules.values():
+            if name == ENCODER and self._encoder_stages:
+                pairs.extend((stage, output) for stage, output, _ in self._encoder_stages)
+            elif name in self._outputs:
+                pairs.append((_stage(name, stride, self._outputs[name]), self._outputs[name]))
+        return pairs
 
     def stage_of(self, index: int) -> str:
         """Return the name of the stage that ran the operator of this index."""
-        for stage in self.stages:
-            if self._starts[stage.name] <= index < stage.end:
-                return stage.name
-        return OUTSIDE
+        return self._resolve(self._stage_of_operator[index], index)
+
+    def stage_of_module(self, name: str) -> str:
+        """Return the name of the stage that a module which ran is part of."""
+        return self._resolve(self._find_stage(name), self.modules[name])
+
+    def _resolve(self, stage: str, index: int) -> str:
+        if stage == ENCODER:
+            return next((own.name for own, _, end in self._encoder_stages if index < end), stage)
+        return stage
+
+    def _find_stage(self, module: str) -> str:
+        while module not in self._stage_modules and module:
+            module = module.rpartition(".")[0]
+        return self._stage_modules[module][0] if module in self._stage_modules else OUTSIDE
 
     def written_by(self, storage: int) -> int | None:
         """Return the index of the last operator so far that wrote to this memory."""
@@ -95,46 +124,70 @@ class Trace:
                 return index
         return None
 
-    def add_stage(self, name: str, stride: int | None, output: Any, start: int, end: int) -> None:
-        """Note that a stage ran from operator ``start`` up to ``end``."""
-        # A deferred map has its shape before it is computed, which another stage may do.
-        tensor = next((leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor | Enlarged | Stacked)), None)
-        if tensor is None or name in self._starts:
-            return
-        size = tuple(tensor.shape[-2:]) if len(tensor.shape) == 4 else None
-        self._starts[name] = start
-        self.stages.append(Stage(name, stride, size, tensor.shape[1] if len(tensor.shape) > 1 else None, end))
-        self.outputs.append(tensor)
+    def add_operator(self, operator: Operator) -> None:
+        """Note an operator that the innermost of the running modules ran."""
+        self.operators.append(operator)
+        self._stage_of_operator.append(self.running_stage)
 
-    def add_encoder(self, output: Any, strides: Any, start: int) -> None:
+    def add_form(self, form: str) -> None:
+        """Note an exact cheaper form, which the next operator begins."""
+        self.forms.append((len(self.operators), form))
+
+    @property
+    def running_module(self) -> str:
+        """Qualified name of the innermost module that runs; "" where none does."""
+        return self._running[-1][0] if self._running else ""
+
+    @property
+    def running_stage(self) -> str:
+        """Name of the stage that runs."""
+        return self._running[-1][1] if self._running else OUTSIDE
+
+    def enter(self, name: str) -> None:
+        """Note that a module begins."""
+        self.modules.setdefault(name, len(self.operators))
+        stage = self.running_stage
+        self._running.append((name, self._find_stage(name) if stage == OUTSIDE else stage))
+
+    def leave(self, module: nn.Module, name: str, output: Any) -> None:
+        """Note that a module ends; of a stage's modules the last one has its output."""
+        _, stage = self._running.pop()
+        if name == ENCODER and hasattr(output, "features") and hasattr(module, "strides"):
+            self._split_encoder(output.features, module.strides)
+        elif stage != OUTSIDE:
+            tensor = next((leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)), None)
+            if tensor is not None:
+                self._outputs[stage] = tensor
+
+    def _split_encoder(self, features: list[Tensor], strides: tuple[int, ...]) -> None:
         """Split what the encoder ran at the moments when its features were finished."""
-        for index, features in enumerate(output.features):
-            written = self.written_by(features.untyped_storage().data_ptr())
-            last = index == len(output.features) - 1
-            end = len(self.operators) if last or written is None else max(start, written + 1)
-            self.add_stage(f"encoder {index}", strides[index], features, start, end)
-            start = end
+        start = self.modules[ENCODER]
+        for index, (output, stride) in enumerate(zip(features, strides, strict=True)):
+            written = self.written_by(output.untyped_storage().data_ptr())
+            last = index == len(features) - 1
+            start = len(self.operators) if last or written is None else max(start, written + 1)
+            self._encoder_stages.append((_stage(f"{ENCODER} {index}", stride, output), output, start))
 
 
-class _Watcher(TorchDispatchMode):
+def _stage(name: str, stride: int | None, output: Tensor) -> Stage:
+    size = tuple(output.shape[-2:]) if output.dim() == 4 else None
+    return Stage(name, stride, size, output.shape[1] if output.dim() > 1 else None)
+
+
+class _OperatorListener(DispatchMode):
     """Notes every operator, with the innermost of the modules that are running."""
 
-    def __init__(self, result: Trace, running: list[str]) -> None:
+    def __init__(self, result: Trace) -> None:
         super().__init__()
-        self.result, self.running = result, running
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        # torch's own switch: otherwise the first operator imports the compiler, which takes seconds.
-        return False
+        self.result = result
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
         output = func(*args, **(kwargs or {}))
         tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
-        self.result.operators.append(
+        self.result.add_operator(
             Operator(
                 name=func.overloadpacket.__name__,
-                module=self.running[-1] if self.running else "",
+                module=self.result.running_module,
                 macs=count_operator(func.overloadpacket, args, kwargs or {}, output),
                 size=tuple(tensors[0].shape[-2:]) if tensors and tensors[0].dim() == 4 else None,
                 # A view writes nothing; an operator that works in place does.
@@ -161,66 +214,52 @@ def count_operator(operator: Any, args: tuple, kwargs: dict, output: Any) -> int
 
 
 @contextmanager
-def trace(network: nn.Module, watch_operators: bool = True) -> Iterator[Trace]:
-    """Watch all that ``network`` runs inside the ``with``; the caller calls it once.
+def trace(network: nn.Module, notes_operators: bool = True) -> Iterator[Trace]:
+    """Note all that ``network`` runs inside the ``with``; the caller calls it once.
 
-    Backward passes and other modules that run there are watched too, so leave them out.
+    Backward passes that run there are noted too, so leave them out. Torch's global hooks are what sees the modules: a
+    hook on a module would bring back its plain form.
 
     Args:
-        network: what to watch.
-        watch_operators: whether to note the operators; without them the stages' outputs alone are right.
+        network: what to look at.
+        notes_operators: whether to note the operators; without them the stages' outputs alone are right.
     """
-    result, running = Trace(), []
-    handles = []
-    stages = _stage_modules(network)
-    for name, module in network.named_modules():
-        handles.append(module.register_forward_pre_hook(_enter(result, running, name)))
-        handles.append(module.register_forward_hook(_leave(result, running, name, stages.get(name))))
-    try:
-        with (
-            listen(lambda form: result.forms.append((len(result.operators), form))),
-            _Watcher(result, running) if watch_operators else nullcontext(),
-        ):
-            yield result
-    finally:
-        for handle in handles:
-            handle.remove()
+    result = Trace(_stage_modules=_stage_modules(network))
+    names = {module: name for name, module in network.named_modules()}
 
+    def enter(module: nn.Module, args: Any) -> None:
+        if module in names:
+            result.enter(names[module])
 
-def _enter(result: Trace, running: list[str], name: str) -> Callable:
-    def hook(module: nn.Module, args: Any) -> None:
-        running.append(name)
-        result.modules.setdefault(name, len(result.operators))
+    def leave(module: nn.Module, args: Any, output: Any) -> None:
+        if module in names:
+            result.leave(module, names[module], output)
 
-    hook.sees_deferred = True  # so that what is watched is what runs without it
-    return hook
-
-
-def _leave(result: Trace, running: list[str], name: str, stage: tuple[str, int | None] | None) -> Callable:
-    def hook(module: nn.Module, args: Any, output: Any) -> None:
-        running.pop()
-        if name == "encoder" and hasattr(output, "features") and hasattr(module, "strides"):
-            result.add_encoder(output, module.strides, result.modules[name])
-        elif stage is not None:
-            result.add_stage(*stage, output, result.modules[name], len(result.operators))
-
-    hook.sees_deferred = True
-    return hook
+    with ExitStack() as stack:
+        for handle in (register_module_forward_pre_hook(enter), register_module_forward_hook(leave)):
+            stack.callback(handle.remove)
+        for module in names:
+            if getattr(module, "rules", None) is not None:
+                stack.callback(setattr, module, "rules", module.rules)
+                module.rules = replace(module.rules, listener=result.add_form)
+        if notes_operators:
+            stack.enter_context(_OperatorListener(result))
+        yield result
 
 
 def _stage_modules(network: nn.Module) -> dict[str, tuple[str, int | None]]:
     """Return name and stride of the stages that are modules, by the module's qualified name."""
-    stages: dict[str, tuple[str, int | None]] = {name: (name, None) for name, _ in network.named_children()}
+    children = [name for name, _ in network.named_children()]
     strides = getattr(getattr(network, "encoder", None), "strides", None)
     if strides is None:
-        return stages
-    decoder = getattr(network, "decoder", None)
-    steps, modules = getattr(decoder, "steps", None), getattr(decoder, "stages", None)
-    if steps is not None and modules is not None:
-        del stages["decoder"]
-        for index, step in enumerate(steps):
-            stages[f"decoder.stages.{index}"] = (f"decoder {index}", step.stride)
-    for name, stride in (("context", strides[-1]), ("head", 1)):
-        if name in stages:
-            stages[name] = (name, stride)
+        return {name: (name, None) for name in children}
+    steps, modules = (getattr(getattr(network, "decoder", None), name, None) for name in ("steps", "stages"))
+    known = {"context": strides[-1], "head": 1}
+    stages: dict[str, tuple[str, int | None]] = {}
+    for name in children:
+        if name == "decoder" and steps is not None and modules is not None:
+            for index, step in enumerate(steps):
+                stages[f"decoder.stages.{index}"] = (f"decoder {index}", step.stride)
+        else:
+            stages[name] = (name, known.get(name))
     return stages

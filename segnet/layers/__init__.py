@@ -4,9 +4,9 @@ from segnet.layers.convolution import (
     BatchNorm,
     ConvBlock,
     ConvNormAct,
+    Convolution,
     DepthwiseConvolution,
     FlippedConvolution,
-    LibraryConvolution,
     RegularConvolution,
     SeparableConvolution,
 )
@@ -19,8 +19,10 @@ from segnet.layers.fusion import (
 )
 from segnet.layers.learned_upsamplers import Carafe, DySample, PixelShuffle
 from segnet.layers.pooling.pool import MaxPool, StridedConvolution, flat_pool_indices, max_pool, max_unpool
-from segnet.layers.rewrites.deferred import use_exact_rewrites
+from segnet.layers.replacement import replace_convolutions, replace_norms
+from segnet.layers.rewrites.decision import use_exact_rewrites
 from segnet.layers.rewrites.exact import Kernel
+from segnet.layers.rewrites.rules import Rules
 from segnet.layers.upsamplers import (
     BedOfNails,
     Bicubic,
@@ -41,17 +43,18 @@ __all__ = [
     "ConcatFusion",
     "ConvBlock",
     "ConvNormAct",
+    "Convolution",
     "DepthwiseConvolution",
     "DySample",
     "FlippedConvolution",
     "Kernel",
-    "LibraryConvolution",
     "LinearFusion",
     "MaxPool",
     "MaxUnpool",
     "Nearest",
     "PixelShuffle",
     "RegularConvolution",
+    "Rules",
     "SeparableConvolution",
     "StridedConvolution",
     "SumFusion",
@@ -61,5 +64,7 @@ __all__ = [
     "fusion_weights",
     "max_pool",
     "max_unpool",
+    "replace_convolutions",
+    "replace_norms",
     "use_exact_rewrites",
 ]

@@ -8,15 +8,16 @@ Layers").
 """
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segnet.compat import conv_forward, has_own_conv_forward
 from segnet.errors import UserError
-from segnet.layers.rewrites.deferred import Map, run_convolutions
 from segnet.layers.rewrites.exact import Kernel, convolve_map, keeps_size
+from segnet.layers.rewrites.rules import Rules
 
 Padding = Literal["same", "valid"]
 
@@ -36,36 +37,35 @@ def padding_of(kernel_size: int, dilation: int, padding: Padding) -> int:
     return dilation * (kernel_size // 2) if padding == "same" else 0
 
 
-def convolve_as(module: nn.Conv2d, features: Tensor, weight: Tensor) -> Tensor:
-    """Convolve ``(N, C, H, W)`` as a module with these weights does, in a cheaper form where there is one.
+class Convolution(nn.Conv2d):
+    """:class:`torch.nn.Conv2d` with exact cheaper forms: the same arguments, weights and function.
 
-    Its attribute ``exact_rewrites`` says whether it may.
+    On small maps it leaves out the taps that see nothing but padding, and a grouped one has the gradients of
+    :mod:`segnet.layers.grouped`. Other paddings than zeros that keep the size, and subclasses with a ``_conv_forward``
+    of their own, run as they are; so does what ``torch.export`` captures, which may leave sizes open.
     """
-    stride, dilation = module.stride, module.dilation
-    if module.exact_rewrites and keeps_size(module):
-        return convolve_map(features, Kernel(weight, module.bias, dilation[0], module.groups), stride[0])
-    return F.conv2d(features, weight, module.bias, stride, module.padding, dilation, module.groups)
 
+    rules: Rules | None = Rules()
 
-class LibraryConvolution(nn.Conv2d):
-    """What a convolution of torchvision or timm becomes, so that it has the exact cheaper forms too."""
+    def rewrite(self, rules: Rules | None) -> None:
+        """Choose cheaper forms by these rules, or with None the plain form."""
+        self.rules = rules
 
-    exact_rewrites: bool
-
-    @classmethod
-    def adopt(cls, network: nn.Module) -> None:
-        """Turn the grouped and the atrous convolutions of a network into this class; weights and names stay."""
-        for module in network.modules():
-            if type(module) is nn.Conv2d and keeps_size(module) and (module.groups > 1 or module.dilation[0] > 1):
-                module.__class__ = cls
-                module.exact_rewrites = True
+    def kernel_weight(self) -> Tensor:
+        """Return the weights as a cross-correlation takes them, ``(C_out, C_in / groups, k, k)``."""
+        return self.weight
 
     def forward(self, features: Tensor) -> Tensor:
         """Convolve ``(N, in_channels, H, W)``."""
-        return convolve_as(self, features, self.weight)
+        weight = self.kernel_weight()
+        if self.rules is None or has_own_conv_forward(self) or not keeps_size(self) or torch.compiler.is_exporting():
+            return conv_forward(self, features, weight)
+        return convolve_map(
+            features, Kernel(weight, self.bias, self.dilation[0], self.groups), self.rules, self.stride[0]
+        )
 
 
-class RegularConvolution(nn.Conv2d):
+class RegularConvolution(Convolution):
     """Dense convolution over space and channels, no bias (a norm follows).
 
     ``y[f, i, j] = sum over c, u, v of w[f, c, u, v] * x[c, stride * i + dilation * (u - l), ...]``, ``u`` from 0 to
@@ -81,8 +81,6 @@ class RegularConvolution(nn.Conv2d):
             the kernel inside, so that stride 1 makes it ``2l * dilation`` smaller. Networks use "same".
     """
 
-    takes_deferred_maps: ClassVar[bool] = True
-
     def __init__(
         self,
         in_channels: int,
@@ -94,17 +92,6 @@ class RegularConvolution(nn.Conv2d):
     ) -> None:
         zeros = padding_of(kernel_size, dilation, padding)
         super().__init__(in_channels, out_channels, kernel_size, stride, zeros, dilation, bias=False)
-        self.exact_rewrites = True
-
-    def kernel_weight(self) -> Tensor:
-        """Return the weights as a cross-correlation takes them."""
-        return self.weight
-
-    def forward(self, features: Map) -> Tensor:
-        """Convolve ``(N, in_channels, H, W)``, deferred or not."""
-        if isinstance(features, Tensor):
-            return convolve_as(self, features, self.kernel_weight())
-        return run_convolutions(features, self)
 
 
 class FlippedConvolution(RegularConvolution):
@@ -119,7 +106,7 @@ class FlippedConvolution(RegularConvolution):
         return self.weight.flip(-2, -1)
 
 
-class DepthwiseConvolution(nn.Conv2d):
+class DepthwiseConvolution(Convolution):
     """Convolution of each channel by itself, no bias.
 
     Args:
@@ -130,24 +117,11 @@ class DepthwiseConvolution(nn.Conv2d):
         padding: "same" or "valid", as in :class:`RegularConvolution`.
     """
 
-    takes_deferred_maps: ClassVar[bool] = True
-
     def __init__(
         self, channels: int, kernel_size: int = 3, stride: int = 1, dilation: int = 1, padding: Padding = "same"
     ) -> None:
         zeros = padding_of(kernel_size, dilation, padding)
         super().__init__(channels, channels, kernel_size, stride, zeros, dilation, groups=channels, bias=False)
-        self.exact_rewrites = True
-
-    def kernel_weight(self) -> Tensor:
-        """Return the weights as a cross-correlation takes them."""
-        return self.weight
-
-    def forward(self, features: Map) -> Tensor:
-        """Convolve ``(N, channels, H, W)``, deferred or not."""
-        if isinstance(features, Tensor):
-            return convolve_as(self, features, self.kernel_weight())
-        return run_convolutions(features, self)
 
 
 class SeparableConvolution(nn.Module):
@@ -163,8 +137,6 @@ class SeparableConvolution(nn.Module):
         dilation: step between two taps of the depthwise half.
         padding: "same" or "valid", as in :class:`RegularConvolution`.
     """
-
-    takes_deferred_maps: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -184,11 +156,9 @@ class SeparableConvolution(nn.Module):
         self.depthwise = DepthwiseConvolution(in_channels, kernel_size, stride, dilation, padding)
         self.pointwise = nn.Conv2d(in_channels, out_channels, 1, bias=False)
 
-    def forward(self, features: Map) -> Tensor:
-        """Mix space, then channels, of a map ``(N, in_channels, H, W)``, deferred or not."""
-        if isinstance(features, Tensor):
-            return self.pointwise(self.depthwise(features))
-        return run_convolutions(features, self.depthwise, self.pointwise)
+    def forward(self, features: Tensor) -> Tensor:
+        """Mix space, then channels, of ``(N, in_channels, H, W)``."""
+        return self.pointwise(self.depthwise(features))
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -200,9 +170,19 @@ class BatchNorm(nn.BatchNorm2d):
 
     def forward(self, features: Tensor) -> Tensor:
         """Normalise ``(N, C, H, W)``."""
-        if self.training and features.shape[0] * features.shape[2] * features.shape[3] == 1:
-            return F.batch_norm(features, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        if self.training and is_single(features):
+            return normalise_by_running(self, features)
         return super().forward(features)
+
+
+def is_single(features: Tensor) -> bool:
+    """Say whether ``(N, C, H, W)`` has a single value a channel."""
+    return features.shape[0] * features.shape[2] * features.shape[3] == 1
+
+
+def normalise_by_running(norm: nn.BatchNorm2d, features: Tensor) -> Tensor:
+    """Normalise ``(N, C, H, W)`` by the running statistics, as in evaluation."""
+    return F.batch_norm(features, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
 
 
 class ConvNormAct(nn.Sequential):

@@ -7,14 +7,12 @@ A *fusion factory* is called as ``fusion(out_channels, branches)`` with the name
 
 from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from segnet.errors import UserError
 from segnet.layers.convolution import RegularConvolution
-from segnet.layers.rewrites.deferred import Map, compute, takes_deferred
 
 
 class ConcatFusion(nn.Module):
@@ -103,8 +101,6 @@ class AtrousRegularConvolution(nn.Module):
         convolution: factory of both branches; it takes ``dilation``.
     """
 
-    takes_deferred_maps: ClassVar[bool] = True
-
     def __init__(
         self,
         in_channels: int,
@@ -125,11 +121,8 @@ class AtrousRegularConvolution(nn.Module):
         self.regular = convolution(in_channels, near, kernel_size=kernel_size, stride=stride)
         self.atrous = convolution(in_channels, far, kernel_size=kernel_size, stride=stride, dilation=dilation)
 
-    def forward(self, features: Map) -> Tensor:
+    def forward(self, features: Tensor) -> Tensor:
         """Take ``(N, in_channels, H, W)`` to ``(N, out_channels, ceil(H / stride), ceil(W / stride))``."""
-        branches = [self.regular] if self.fusion is None else [self.regular, self.atrous]
-        if not all(takes_deferred(branch) for branch in branches):
-            features = compute(features)
         if self.fusion is None:
             return self.regular(features)
         return self.fusion([self.regular(features), self.atrous(features)])

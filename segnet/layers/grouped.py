@@ -77,6 +77,7 @@ def same_padding(weight: Tensor, dilation: int) -> list[int]:
 
 
 def _forward(features: Tensor, weight: Tensor, bias: Tensor | None, stride: int, dilation: int, groups: int) -> Tensor:
+    """Convolve, shapes as in :func:`convolve_grouped`."""
     reach = dilation * (weight.shape[-1] // 2)
     if (
         stride == 1
@@ -90,7 +91,10 @@ def _forward(features: Tensor, weight: Tensor, bias: Tensor | None, stride: int,
 
 
 def _columns_as_channels(features: Tensor, weight: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
-    """Convolve depthwise with the d phases of the columns as further channels: in channels_last that moves nothing."""
+    """Convolve ``(N, C, H, W)`` depthwise, ``(C, 1, k, k)``, with the d phases of the columns as further channels.
+
+    The cells are ``(N, d * C, H, ceil(W / d))``: in channels_last that moves nothing.
+    """
     channels, width = features.shape[1], features.shape[3]
     filling = -width % dilation
     padded = F.pad(features, (0, filling)) if filling else features
@@ -105,6 +109,7 @@ def _columns_as_channels(features: Tensor, weight: Tensor, bias: Tensor | None, 
 def _features_gradient(
     gradient: Tensor, features: Tensor, weight: Tensor, stride: int, dilation: int, groups: int
 ) -> Tensor:
+    """Return the features' gradient ``(N, C_in, H, W)`` from the result's, ``(N, C_out, ceil(H / s), ceil(W / s))``."""
     if not is_depthwise(weight, groups):
         return _torch_gradients(gradient, features, weight, stride, dilation, groups, (True, False))[0]
     if stride > 1:
@@ -117,6 +122,7 @@ def _features_gradient(
 def _weight_gradient(
     gradient: Tensor, features: Tensor, weight: Tensor, stride: int, dilation: int, groups: int
 ) -> Tensor:
+    """Return the weights' gradient ``(C_out, C_in / groups, k_h, k_w)`` from the result's."""
     if dilation == 1:
         return _torch_gradients(gradient, features, weight, stride, 1, groups, (False, True))[1]
     if min(features.shape[-2:]) <= 2 * dilation:
@@ -136,6 +142,7 @@ def _torch_gradients(
     groups: int,
     wanted: tuple[bool, bool],
 ) -> tuple[Tensor, Tensor, Tensor]:
+    """Return torch's own gradients of features and weights, of their shapes; None where they are not ``wanted``."""
     padding = same_padding(weight, dilation)
     return torch.ops.aten.convolution_backward(
         gradient, features, weight, None, [stride] * 2, padding, [dilation] * 2, False, [0, 0], groups, [*wanted, False]

@@ -4,8 +4,8 @@ Contract, for every class here: ``Upsampler(channels)`` builds it, and
 ``forward(features, output_size, pool_indices=None)`` takes features ``(N, C, h, w)`` to ``(N, C, H, W)`` with
 ``output_size = (H, W)``, ``h <= H <= 2h`` and ``w <= W <= 2w``. An upsampler is the operator and nothing else:
 no norm, no activation, no further convolution. The result has the memory layout of the features.
-An upsampler that has an exact cheaper form with the convolution behind it says so in ``kernel_before`` or
-``upsample_and_convolve``; without them it is computed in its plain form.
+Those that have an exact cheaper form with the convolution behind them stand in
+:mod:`segnet.layers.rewrites.upsampling`.
 Source: the notes, "Upsampling network", numbers 1 to 5; bicubic interpolation comes on top of them. The learned ones
 of later papers are in :mod:`segnet.layers.learned_upsamplers`.
 """
@@ -18,9 +18,6 @@ from torch.nn import functional as F
 
 from segnet.errors import UserError
 from segnet.layers.pooling.pool import max_unpool
-from segnet.layers.rewrites.deferred import is_current
-from segnet.layers.rewrites.exact import Kernel, convolve_nails, convolve_nearest
-from segnet.layers.rewrites.rules import nails_pay, nearest_pays, note
 
 
 def nearest_positions(size: int, output_size: int, device: torch.device | None = None) -> Tensor:
@@ -66,8 +63,13 @@ def place_nails(features: Tensor, output_size: tuple[int, int]) -> Tensor:
 
 
 def doubles(size: tuple[int, int], output_size: tuple[int, int]) -> bool:
-    """Say whether both axes go from n to 2n or 2n - 1, the sizes that halving (rounded up) undoes."""
-    return all(after in (2 * before, 2 * before - 1) for before, after in zip(size, output_size, strict=True))
+    """Say whether both axes go from n to 2n or 2n - 1, the sizes that halving (rounded up) undoes.
+
+    Not while ``torch.export`` runs, which may leave sizes open: what serves any size is exported.
+    """
+    return not torch.compiler.is_exporting() and all(
+        after in (2 * before, 2 * before - 1) for before, after in zip(size, output_size, strict=True)
+    )
 
 
 class Upsampler(nn.Module):
@@ -89,12 +91,13 @@ class Upsampler(nn.Module):
         Raises:
             ValueError: ``output_size`` is not between 1x and 2x of the features' size.
         """
-        output_size = (int(output_size[0]), int(output_size[1]))
-        for size, target in zip(features.shape[-2:], output_size, strict=True):
-            if not size <= target <= 2 * size:
-                raise ValueError(
-                    f"an upsampler goes from 1x to 2x a step: {tuple(features.shape[-2:])} cannot become {output_size}"
-                )
+        sizes = zip(features.shape[-2:], output_size, strict=True)
+        # Sizes that torch.export leaves open cannot be compared.
+        if not torch.compiler.is_exporting() and not all(size <= target <= 2 * size for size, target in sizes):
+            raise ValueError(
+                f"an upsampler goes from 1x to 2x a step: {tuple(features.shape[-2:])} cannot become "
+                f"{tuple(output_size)}"
+            )
         output = self.upsample(features, output_size, pool_indices)
         if features.is_contiguous():
             return output.contiguous()
@@ -106,32 +109,9 @@ class Upsampler(nn.Module):
         """Do the work of ``forward``, the sizes being right."""
         raise NotImplementedError
 
-    def kernel_before(self, kernel: Kernel, size: tuple[int, int], output_size: tuple[int, int]) -> Kernel | None:
-        """Return the kernel that gives the same result when it convolves the features before they are upsampled.
-
-        None where there is none. ``size`` and ``output_size`` are heights and widths of the features, before and after.
-        """
-        return None
-
-    def upsample_and_convolve(self, features: Tensor, output_size: tuple[int, int], kernel: Kernel) -> Tensor | None:
-        """Upsample ``(N, C, h, w)`` and convolve by ``kernel`` in one operator, ``(N, C_out, *output_size)``.
-
-        None where there is no such operator, or it would not be faster.
-        """
-        return None
-
     def extra_repr(self) -> str:
         """Show the channel count."""
         return f"{self.channels}"
-
-
-def knows_its_exact_forms(upsampler: nn.Module) -> bool:
-    """Say whether an upsampler's exact forms are those of its ``upsample``; a subclass may have changed that alone."""
-    return isinstance(upsampler, Upsampler) and all(
-        getattr(type(upsampler), exact) is getattr(Upsampler, exact) or is_current(upsampler, exact, plain)
-        for exact in ("kernel_before", "upsample_and_convolve")
-        for plain in ("upsample", "forward")
-    )
 
 
 class Nearest(Upsampler):
@@ -149,22 +129,6 @@ class Nearest(Upsampler):
             return F.interpolate(features, size=output_size, mode="nearest")
         return resample_nearest(features, output_size)
 
-    def kernel_before(self, kernel: Kernel, size: tuple[int, int], output_size: tuple[int, int]) -> Kernel | None:
-        """A 1x1 kernel itself; one of even dilation, which stays among pixels of one phase, with half the dilation."""
-        is_doubled = tuple(output_size) == (2 * size[0], 2 * size[1])
-        return kernel if kernel.taps == 1 else _halve_dilation(kernel) if is_doubled else None
-
-    def upsample_and_convolve(self, features: Tensor, output_size: tuple[int, int], kernel: Kernel) -> Tensor | None:
-        """A transposed convolution with one tap more, for kernels without dilation."""
-        if (
-            kernel.dilation > 1
-            or not doubles(features.shape[-2:], output_size)
-            or not nearest_pays(features, kernel.weight)
-        ):
-            return None
-        note(f"Nearest + {kernel.describe()} -> transposed {kernel.taps + 1}x{kernel.taps + 1}")
-        return convolve_nearest(features, kernel, output_size)
-
 
 class Bilinear(Upsampler):
     """Linear interpolation along both axes between pixel centres (the notes, number 2; no aligned corners)."""
@@ -172,10 +136,6 @@ class Bilinear(Upsampler):
     def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
         """Interpolate."""
         return F.interpolate(features, size=output_size, mode="bilinear", align_corners=False)
-
-    def kernel_before(self, kernel: Kernel, size: tuple[int, int], output_size: tuple[int, int]) -> Kernel | None:
-        """A 1x1 kernel itself: the weights of the interpolation sum to one, so that the bias may come first too."""
-        return kernel if kernel.taps == 1 else None
 
 
 class Bicubic(Upsampler):
@@ -185,10 +145,6 @@ class Bicubic(Upsampler):
         """Interpolate."""
         return F.interpolate(features, size=output_size, mode="bicubic", align_corners=False)
 
-    def kernel_before(self, kernel: Kernel, size: tuple[int, int], output_size: tuple[int, int]) -> Kernel | None:
-        """A 1x1 kernel itself: the weights of the interpolation sum to one, so that the bias may come first too."""
-        return kernel if kernel.taps == 1 else None
-
 
 class BedOfNails(Upsampler):
     """Each input pixel stands at the first corner of its cell, zeros around it (the notes, number 3)."""
@@ -196,19 +152,6 @@ class BedOfNails(Upsampler):
     def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
         """Place the nails."""
         return place_nails(features, output_size)
-
-    def kernel_before(self, kernel: Kernel, size: tuple[int, int], output_size: tuple[int, int]) -> Kernel | None:
-        """A 1x1 kernel itself; one of even dilation, which stays among the nails, with half the dilation. No bias."""
-        if kernel.bias is not None:  # it would stand on the nails only
-            return None
-        return kernel if kernel.taps == 1 else _halve_dilation(kernel) if doubles(size, output_size) else None
-
-    def upsample_and_convolve(self, features: Tensor, output_size: tuple[int, int], kernel: Kernel) -> Tensor | None:
-        """A transposed convolution with the flipped kernel."""
-        if not doubles(features.shape[-2:], output_size) or not nails_pay(features, kernel.weight):
-            return None
-        note(f"BedOfNails + {kernel.describe()} -> transposed {kernel.taps}x{kernel.taps}")
-        return convolve_nails(features, kernel, output_size)
 
 
 class MaxUnpool(Upsampler):
@@ -228,10 +171,6 @@ class MaxUnpool(Upsampler):
         if pool_indices is None:
             raise ValueError("max-unpool needs the pool indices of the matching encoder stage")
         return max_unpool(features, pool_indices, output_size)
-
-
-def _halve_dilation(kernel: Kernel) -> Kernel | None:
-    return kernel._replace(dilation=kernel.dilation // 2) if kernel.dilation % 2 == 0 else None
 
 
 class TransposedConvolution(Upsampler):

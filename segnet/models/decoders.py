@@ -6,9 +6,10 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from segnet.errors import UserError
-from segnet.layers import ConvBlock, ConvNormAct, RegularConvolution
-from segnet.layers.rewrites.deferred import Enlarged, Map, Stacked, compute, is_current, is_watched, takes_deferred
-from segnet.layers.upsamplers import knows_its_exact_forms
+from segnet.layers import Rules
+from segnet.layers.rewrites.decision import Chosen
+from segnet.layers.rewrites.upsampling import lets_pointwise_pass
+from segnet.models.decoder_stages import DecoderStage, StageDesign, Upsampling, upsample
 from segnet.models.encoders import EncoderOutput
 
 
@@ -37,85 +38,6 @@ def plan_steps(channels: Sequence[int], strides: Sequence[int]) -> list[Step]:
     return steps
 
 
-class DecoderStage(nn.Module):
-    """One step of the decoder: bring the channels to the encoder's width, upsample, join the skip, run the block.
-
-    Args:
-        in_channels: channels that arrive.
-        width: channels that the matching encoder stage had when it pooled.
-        out_channels: channels that leave; None: those that there are after the skip connection.
-        joins_skip: whether there is an encoder stage to join.
-        depth: convolutions of the block.
-        upsampler: factory of the upsampler, called with the channels that it works on.
-        skip: factory of the skip connection, called with the upsampled channels and ``width``.
-        convolution: convolution factory of the block.
-        activation: factory of the activation.
-        kernel_size: odd number of taps of the block's convolutions along each axis.
-        change_last: whether the block's last convolution changes the channel count, instead of its first.
-        project: whether the channels are brought to ``width`` first; else the upsampler works on ``in_channels``.
-
-    Attributes:
-        exact_rewrites: whether upsampler, skip connection and the convolution behind them are computed in an exact
-            cheaper form, where there is one.
-    """
-
-    def __init__(
-        self,
-        in_channels: int,
-        width: int,
-        out_channels: int | None,
-        joins_skip: bool,
-        depth: int,
-        upsampler: Callable[[int], nn.Module],
-        skip: Callable[[int, int], nn.Module],
-        convolution: Callable[..., nn.Module],
-        activation: Callable[[], nn.Module],
-        kernel_size: int = 3,
-        change_last: bool = False,
-        project: bool = True,
-    ) -> None:
-        super().__init__()
-        upsampled = width if project else in_channels
-        self.exact_rewrites = True
-        # Regular whatever the block's convolution is: a 1x1 has no space to separate or to dilate.
-        self.project = (
-            nn.Identity()
-            if in_channels == upsampled
-            else ConvNormAct(in_channels, width, RegularConvolution, activation, kernel_size=1)
-        )
-        self.upsampler = upsampler(upsampled)
-        self.skip = skip(upsampled, width) if joins_skip else None
-        joined = self.skip.out_channels if self.skip is not None else upsampled
-        self.out_channels = joined if out_channels is None else out_channels
-        self.block = ConvBlock(joined, self.out_channels, depth, convolution, activation, kernel_size, change_last)
-
-    def forward(
-        self, features: Map, output_size: tuple[int, int], encoded: Tensor | None, pool_indices: Tensor | None
-    ) -> Map:
-        """Take ``(N, in_channels, h, w)`` to ``(N, out_channels, *output_size)``, deferred where there is no block."""
-        if is_watched(*self.project.modules()) or not self.exact_rewrites:
-            features = compute(features)
-        projected = self.project(features)
-        if self.exact_rewrites and self._takes_deferred():
-            enlarged = Enlarged(projected, self.upsampler, output_size, pool_indices)
-            stacked = None if self.skip is None else self.skip.stacked(encoded)
-            result = self.block(enlarged if stacked is None else Stacked([enlarged, stacked]))
-            return compute(result) if is_watched(self) else result
-        upsampled = self.upsampler(compute(projected), output_size, pool_indices)
-        if self.skip is not None:
-            upsampled = self.skip(upsampled, encoded)
-        return self.block(upsampled)
-
-    def _takes_deferred(self) -> bool:
-        """Whether all that meet a deferred map know it, and nobody watches them; else the plain form runs."""
-        upsampler, skip, block = self.upsampler, self.skip, self.block
-        if not knows_its_exact_forms(upsampler) or is_watched(upsampler, block):
-            return False
-        if skip is not None and (not is_current(skip, "stacked", "forward") or is_watched(skip)):
-            return False
-        return len(block) == 0 or (not is_watched(block[0]) and takes_deferred(block[0].convolution))
-
-
 class MirrorDecoder(nn.Module):
     """Undoes the encoder's downsampling one step at a time, up to the image's resolution, all with one upsampler.
 
@@ -136,14 +58,16 @@ class MirrorDecoder(nn.Module):
         skip_strides: strides of the encoder's stages that a skip connection joins. None: all of them.
         kernel_size: odd number of taps of the blocks' convolutions along each axis.
         change_last: whether a block's last convolution changes the channel count, instead of its first.
+        project: whether each step brings the channels to the encoder's width before it upsamples, which max-unpool
+            needs; else the upsampler works on those that arrive.
 
     Raises:
         UserError: the upsampler needs pool indices and the encoder keeps none at some step, or ``depths``, ``widths``
             or ``skip_strides`` do not fit the encoder.
 
     Attributes:
-        defers_last_step: whether the result may be deferred (:mod:`segnet.layers.rewrites.deferred`) where the last
-            steps have no block, so that the head can run before them.
+        waits: for each step whether its upsampling runs after the 1x1 convolution behind it, which is the same
+            function: that of the next ``project``, or at the end that of the head. Such a step has no block.
     """
 
     def __init__(
@@ -167,28 +91,17 @@ class MirrorDecoder(nn.Module):
         depths = [depths] * len(self.steps) if isinstance(depths, int) else self._by_step("depths", depths, 0)
         widths = self._by_step("widths", widths or {}, None)
         following = [step.width for step in [*self.steps[1:], *self.steps[-1:]]]
+        design = StageDesign(upsampler, skip, convolution, activation, kernel_size, change_last, project)
         self.stages = nn.ModuleList()
         for step, depth, width, next_width in zip(self.steps, depths, widths, following, strict=True):
-            stage = DecoderStage(
-                in_channels,
-                step.width,
-                next_width if width is None and depth > 0 else width,
-                step.stride in joined,
-                depth,
-                upsampler,
-                skip,
-                convolution,
-                activation,
-                kernel_size,
-                change_last,
-                project,
-            )
+            leaving = next_width if width is None and depth > 0 else width
+            stage = DecoderStage(design, in_channels, step.width, leaving, step.stride in joined, depth)
             self._refuse_other_width(step, stage, in_channels if not project else step.width)
             self.stages.append(stage)
             in_channels = stage.out_channels
         self.out_channels = in_channels
-        self.defers_last_step = False
         self._refuse_missing_pool_indices(encoder)
+        self.rewrite(Rules())
 
     def _joined_strides(self, encoder: nn.Module, skip_strides: Sequence[int] | None) -> Sequence[int]:
         joinable = [step.stride for step in self.steps if step.stage is not None]
@@ -236,17 +149,54 @@ class MirrorDecoder(nn.Module):
                 f"{step.width}: set decoder.project=true, or choose another upsampler than upsampler=max_unpool"
             )
 
-    def forward(self, features: Tensor, encoded: EncoderOutput, image_size: tuple[int, int]) -> Map:
-        """Take the context's features ``(N, in_channels, h, w)`` to ``(N, out_channels, *image_size)``."""
-        for step, stage in zip(self.steps, self.stages, strict=True):
-            if is_watched(stage):
-                features = compute(features)
-            if step.stage is None:
-                # Halving rounds up everywhere, so this is the size that a stage of this stride would have.
-                size = (-(-image_size[0] // step.stride), -(-image_size[1] // step.stride))
-                features = stage(features, size, None, None)
+    def rewrite(self, rules: Rules | None) -> None:
+        """Choose by these rules which upsamplings wait, or with None the plain form."""
+        self.rules = rules
+        waits: list[bool] = []
+        stands_before_pointwise = rules is not None  # the head comes behind the last step
+        for stage in reversed(self.stages):
+            moves = stands_before_pointwise and stage.only_upsamples and lets_pointwise_pass(stage.upsampler, rules)
+            waits.insert(0, moves)
+            stands_before_pointwise = rules is not None and (moves or not isinstance(stage.project, nn.Identity))
+        self.waits = tuple(waits)
+        self.chosen = Chosen(self._reordered())
+
+    def _reordered(self) -> list[nn.Module]:
+        """List the modules that run in another order than in the plain form, or not as a whole."""
+        if not any(self.waits):
+            return []
+        projections = [module for stage in self.stages for module in (stage.project, *stage.project.children())]
+        return [*self.stages, *(stage.upsampler for stage in self.stages), *projections]
+
+    def run(
+        self, features: Tensor, encoded: EncoderOutput, image_size: tuple[int, int]
+    ) -> tuple[Tensor, list[Upsampling]]:
+        """Run the steps, but for the upsamplings at the end that wait for the head; return those beside the features.
+
+        Where a module that it would reorder is not what it was when that was decided, nothing waits.
+        """
+        reorders = self.chosen.are_unchanged(self._reordered())
+        waiting: list[Upsampling] = []
+        for step, stage, waits in zip(self.steps, self.stages, self.waits, strict=True):
+            # Halving rounds up everywhere, so this is the size that a stage of this stride has, or would have.
+            size, skip, indices = tuple(-(-side // step.stride) for side in image_size), None, None
+            if step.stage is not None:
+                skip, indices = encoded.features[step.stage], encoded.pool_indices[step.stage]
+                size = tuple(skip.shape[-2:])
+            is_projected = reorders and (waits or bool(waiting)) and not isinstance(stage.project, nn.Identity)
+            if is_projected:
+                features, waiting = stage.project_first(features, waiting, self.rules), []
+            if reorders and waits:
+                waiting.append(Upsampling(stage.upsampler, size))
             else:
-                skip = encoded.features[step.stage]
-                indices = encoded.pool_indices[step.stage]
-                features = stage(features, tuple(skip.shape[-2:]), skip, indices)
-        return features if self.defers_last_step and not is_watched(self) else compute(features)
+                features = stage(features, size, skip, indices, is_projected)
+        return features, waiting
+
+    def forward(self, features: Tensor, encoded: EncoderOutput, image_size: tuple[int, int]) -> Tensor:
+        """Take the context's features ``(N, in_channels, h, w)`` to ``(N, out_channels, *image_size)``."""
+        return upsample(*self.run(features, encoded, image_size))
+
+    def extra_repr(self) -> str:
+        """Show which upsamplings wait."""
+        waiting = [str(index) for index, waits in enumerate(self.waits) if waits]
+        return f"upsampling of {', '.join(waiting)} after the 1x1 behind it" if waiting else ""

@@ -1,19 +1,22 @@
 """The network: encoder, context block, decoder and head in a row."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from segnet.errors import UserError
 from segnet.layers.convolution import padding_of
-from segnet.layers.rewrites.deferred import Map, compute, run_convolutions, takes_deferred, use_exact_rewrites
+from segnet.layers.rewrites.decision import Chosen, use_exact_rewrites
+from segnet.layers.rewrites.rules import Rules
+from segnet.layers.rewrites.upsampling import lets_pointwise_pass
+from segnet.models.decoder_stages import upsample
 from segnet.models.decoders import MirrorDecoder
 
 
 class Head(nn.Conv2d):
-    """Convolution from features to logits; a 1x1 goes before the last upsampling where that is the same.
+    """Convolution from features to logits.
 
     Args:
         in_channels: channels that arrive.
@@ -21,18 +24,12 @@ class Head(nn.Conv2d):
         kernel_size: odd number of taps along each axis.
     """
 
-    takes_deferred_maps: ClassVar[bool] = True
-
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 1) -> None:
         super().__init__(in_channels, out_channels, kernel_size, padding=padding_of(kernel_size, 1, "same"))
 
-    def kernel_weight(self) -> Tensor:
-        """Return the weights as a cross-correlation takes them."""
-        return self.weight
-
-    def forward(self, features: Map) -> Tensor:
-        """Take features ``(N, in_channels, H, W)``, deferred or not, to logits ``(N, out_channels, H, W)``."""
-        return super().forward(features) if isinstance(features, Tensor) else run_convolutions(features, self)
+    def forward(self, features: Tensor, adds_bias: bool = True) -> Tensor:
+        """Take features ``(N, in_channels, H, W)`` to logits ``(N, out_channels, H, W)``."""
+        return super().forward(features) if adds_bias else F.conv2d(features, self.weight, padding=self.padding)
 
 
 class SegmentationNetwork(nn.Module):
@@ -77,9 +74,22 @@ class SegmentationNetwork(nn.Module):
         self.context = context(encoder.channels[-1])
         self.decoder = decoder(encoder, self.context.out_channels)
         self.head = Head(self.decoder.out_channels, num_classes, head_kernel_size)
-        if isinstance(self.decoder, MirrorDecoder):
-            self.decoder.defers_last_step = True
         use_exact_rewrites(self, exact_rewrites)
+
+    def rewrite(self, rules: Rules | None) -> None:
+        """Choose by these rules whether the head runs before the last upsamplings, or with None that it does not."""
+        self.rules, self.chosen = rules, Chosen([self.decoder, self.head])
+        self.moves_head = (
+            rules is not None
+            and type(self.decoder) is MirrorDecoder
+            and type(self.head) is Head
+            and self.head.kernel_size == (1, 1)
+            and any(self.decoder.waits[-1:])
+        )
+        # Between nails there are zeros, which a bias must reach too.
+        self.adds_bias_last = self.moves_head and not all(
+            lets_pointwise_pass(stage.upsampler, rules, has_bias=True) for stage in self.decoder.stages
+        )
 
     @property
     def num_classes(self) -> int:
@@ -90,5 +100,13 @@ class SegmentationNetwork(nn.Module):
         """Take images ``(N, C, H, W)``, floats in 0..1, to class logits ``(N, K, H, W)``."""
         encoded = self.encoder((images - self.mean) / self.std)
         features = self.context(encoded.features[-1])
-        decoded = self.decoder(features, encoded, tuple(images.shape[-2:]))
-        return self.head(decoded if takes_deferred(self.head) else compute(decoded))
+        image_size = tuple(images.shape[-2:])
+        if not self.moves_head or not self.chosen.are_unchanged([self.decoder, self.head]):
+            return self.head(self.decoder(features, encoded, image_size))
+        features, waiting = self.decoder.run(features, encoded, image_size)
+        for upsampling in waiting:
+            self.rules.note(f"{type(upsampling.upsampler).__name__} + 1x1 -> 1x1 first")
+        if waiting and self.adds_bias_last:
+            logits = upsample(self.head(features, adds_bias=False), waiting)
+            return logits + self.head.bias.to(logits.dtype)[:, None, None]
+        return upsample(self.head(features), waiting)

@@ -2,9 +2,8 @@
 
 Contract: ``Skip(channels, encoded_channels)`` builds it for what the decoder has and what the encoder's stage has,
 where the second, left out, is as many; ``out_channels`` says what it returns; ``forward(upsampled, encoded)`` takes
-``(N, channels, H, W)`` and ``(N, encoded_channels, H, W)`` to ``(N, out_channels, H, W)``. One that stacks them
-may say in ``stacked(encoded)`` what comes behind the upsampled features (None: nothing); the convolution that follows
-is then split, and no stacked copy is made.
+``(N, channels, H, W)`` and ``(N, encoded_channels, H, W)`` to ``(N, out_channels, H, W)``. Behind those in
+:data:`STACKING` the convolution that follows is split, and no stacked copy is made.
 """
 
 import torch
@@ -20,10 +19,6 @@ class NoSkip(nn.Module):
     def __init__(self, channels: int, encoded_channels: int | None = None) -> None:
         super().__init__()
         self.out_channels = channels
-
-    def stacked(self, encoded: Tensor) -> None:
-        """Return None: nothing is stacked."""
-        return
 
     def forward(self, upsampled: Tensor, encoded: Tensor) -> Tensor:
         """Leave the encoder's features out."""
@@ -58,7 +53,7 @@ class ConcatenatedSkip(nn.Module):
         super().__init__()
         self.out_channels = channels + (channels if encoded_channels is None else encoded_channels)
 
-    def stacked(self, encoded: Tensor) -> Tensor:
+    def encoded_part(self, encoded: Tensor) -> Tensor:
         """Return what is stacked behind the upsampled features."""
         return encoded
 
@@ -84,10 +79,14 @@ class ReducedConcatenatedSkip(nn.Module):
         self.reduce = ConvNormAct(encoded_channels, reduced_channels, RegularConvolution, kernel_size=1)
         self.out_channels = channels + reduced_channels
 
-    def stacked(self, encoded: Tensor) -> Tensor:
+    def encoded_part(self, encoded: Tensor) -> Tensor:
         """Return what is stacked behind the upsampled features."""
         return self.reduce(encoded)
 
     def forward(self, upsampled: Tensor, encoded: Tensor) -> Tensor:
         """Reduce and stack."""
-        return torch.cat([upsampled, self.stacked(encoded)], dim=1)
+        return torch.cat([upsampled, self.encoded_part(encoded)], dim=1)
+
+
+STACKING = (ConcatenatedSkip, ReducedConcatenatedSkip)
+"""Those that stack ``encoded_part(encoded)`` behind the upsampled features and do nothing else; subclasses may."""

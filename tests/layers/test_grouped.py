@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from segnet.layers import BedOfNails, DepthwiseConvolution, LibraryConvolution
+from segnet.layers import Convolution, DepthwiseConvolution, Rules, replace_convolutions
 from segnet.layers.grouped import convolve_grouped, is_channels_last
 from segnet.layers.rewrites.exact import Kernel, convolve_map, seen_taps
-from segnet.layers.rewrites.rules import listen
+from segnet.layers.rewrites.upsampling import nails_joined
 from tests.layers.float64_checks import assert_same, draw, draw_kernel, leaves_of
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
@@ -85,9 +85,10 @@ def relative_errors(module: nn.Module, features: torch.Tensor) -> dict[str, floa
 @pytest.mark.parametrize("groups", [1, 4, 32])
 def test_bf16_is_right_to_its_digits(dilation, stride, groups):
     """oneDNN's own gradient of the weights, atrous, grouped and channels_last, is wrong by its size on some CPUs."""
-    layer = nn.Conv2d(32, 32, 3, stride, dilation, dilation, groups, bias=False)
-    LibraryConvolution.adopt(nn.Sequential(layer))
-    assert isinstance(layer, LibraryConvolution) == (groups > 1 or dilation > 1)
+    network = nn.Sequential(nn.Conv2d(32, 32, 3, stride, dilation, dilation, groups, bias=False))
+    replace_convolutions(network)
+    (layer,) = network
+    assert isinstance(layer, Convolution) == (groups > 1 or dilation > 1)
     features = draw(2, 32, 24, 32).contiguous(memory_format=torch.channels_last)
     errors = relative_errors(layer, features)
     assert max(errors.values()) < 0.02, errors
@@ -120,8 +121,7 @@ def test_taps_that_see_only_padding_are_left_out(dilation, size, taps):
     assert seen.shape[-2:] == taps
     assert (seen is kernel.weight) == (taps == (3, 3))
     forms = []
-    with listen(forms.append):
-        convolve_map(draw(1, channels, *size), kernel)
+    convolve_map(draw(1, channels, *size), kernel, Rules(listener=forms.append))
     assert len(forms) == (taps != (3, 3))
 
 
@@ -142,8 +142,8 @@ def test_a_library_s_network_keeps_weights_and_names():
     )
     features, before = torch.randn(2, 4, 12, 13), {key: value.clone() for key, value in network.state_dict().items()}
     expected = network(features)
-    LibraryConvolution.adopt(network)
-    assert [isinstance(module, LibraryConvolution) for module in network] == [True, True, *[False] * 4]
+    replace_convolutions(network)
+    assert [isinstance(module, Convolution) for module in network] == [True, True, *[False] * 4]
     assert network.state_dict().keys() == before.keys()
     torch.testing.assert_close(network(features), expected)
 
@@ -157,13 +157,15 @@ def test_rules_tell_groups_layouts_and_precisions_apart():
 
     forms = []
     contiguous, channels_last = LAYOUTS.values()
-    with listen(forms.append):
-        convolve_map(draw_map(channels_last), Kernel(weight(4, 1), None, 2, 4))
-        convolve_map(draw_map(channels_last), Kernel(weight(6, 2), None, 3, 2))
-        convolve_map(draw_map(channels_last)[..., 2:], Kernel(weight(4, 1), None, 4, 4))
-        convolve_map(draw_map(contiguous), Kernel(weight(4, 1), None, 5, 4))
-        convolve_map(draw_map(contiguous, torch.bfloat16), Kernel(weight(4, 1, torch.bfloat16), None, 1, 4), stride=2)
-        convolve_map(draw_map(contiguous), Kernel(weight(4, 1), None, 1, 4), stride=2)
+    rules = Rules(listener=forms.append)
+    convolve_map(draw_map(channels_last), Kernel(weight(4, 1), None, 2, 4), rules)
+    convolve_map(draw_map(channels_last), Kernel(weight(6, 2), None, 3, 2), rules)
+    convolve_map(draw_map(channels_last)[..., 2:], Kernel(weight(4, 1), None, 4, 4), rules)
+    convolve_map(draw_map(contiguous), Kernel(weight(4, 1), None, 5, 4), rules)
+    convolve_map(
+        draw_map(contiguous, torch.bfloat16), Kernel(weight(4, 1, torch.bfloat16), None, 1, 4), rules, stride=2
+    )
+    convolve_map(draw_map(contiguous), Kernel(weight(4, 1), None, 1, 4), rules, stride=2)
     assert forms == [
         "depthwise 3x3, dilation 2 -> gradients by 2x2 phases",
         "grouped 3x3, dilation 3 -> gradients by 3x3 phases",
@@ -173,10 +175,9 @@ def test_rules_tell_groups_layouts_and_precisions_apart():
 
 
 def test_nails_and_a_depthwise_convolution_stay_plain_in_16_bits():
-    upsampler, kernel = BedOfNails(4), Kernel(torch.rand(4, 1, 3, 3), None, 1, 4)
+    kernel, size = Kernel(torch.rand(4, 1, 3, 3), None, 1, 4), (10, 12)
     features = torch.rand(1, 4, 5, 6)
-    assert upsampler.upsample_and_convolve(features, (10, 12), kernel) is not None
+    assert nails_joined(features, size, kernel, Rules()) is not None
     with torch.autocast("cpu", torch.bfloat16):
-        assert upsampler.upsample_and_convolve(features, (10, 12), kernel) is None
-        dense = Kernel(torch.rand(4, 4, 3, 3))
-        assert upsampler.upsample_and_convolve(features, (10, 12), dense) is not None
+        assert nails_joined(features, size, kernel, Rules()) is None
+        assert nails_joined(features, size, Kernel(torch.rand(4, 4, 3, 3)), Rules()) is not None

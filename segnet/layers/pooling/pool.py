@@ -66,12 +66,13 @@ def max_pool(features: Tensor) -> tuple[Tensor, Tensor]:
     """Pool ``(N, C, H, W)`` over 2x2 windows, the last ones cut where a size is odd.
 
     Values and gradients have the bits of ``F.max_pool2d``, but that a gradient of -0.0 stays what it is. The gradient
-    may be differentiated again, and there is a forward-mode derivative.
+    may be differentiated again, and ``torch.func`` may map and differentiate both.
 
     Returns:
         The pooled features, in the layout of ``features``, and the pool indices, see the module.
     """
-    return _function(_Pool).apply(features)
+    # What torch.export captures has torch's operators alone, and is differentiated by their own derivatives.
+    return _pool(features) if torch.compiler.is_exporting() else _Pool.apply(features)
 
 
 def max_unpool(features: Tensor, pool_indices: Tensor, output_size: tuple[int, int]) -> Tensor:
@@ -82,7 +83,7 @@ def max_unpool(features: Tensor, pool_indices: Tensor, output_size: tuple[int, i
     the pool index chooses among the pixels that its cell has.
 
     Raises:
-        ValueError: features and pool indices differ in shape, or these are no codes.
+        ValueError: features and pool indices differ in shape, or these are no uint8.
     """
     if features.shape != pool_indices.shape:
         raise ValueError(
@@ -92,9 +93,12 @@ def max_unpool(features: Tensor, pool_indices: Tensor, output_size: tuple[int, i
     if pool_indices.dtype != torch.uint8:
         raise ValueError(f"max-unpool wants pool indices of MaxPool, 0 to 3 in uint8, not {pool_indices.dtype}")
     layout = torch_kernels.layout_of(features)
-    pool_indices = pool_indices.contiguous(memory_format=layout)
+    if torch_kernels.layout_of(pool_indices) is not layout:
+        pool_indices = pool_indices.contiguous(memory_format=layout)
     if torch_kernels.halved(output_size) == tuple(features.shape[-2:]):
-        return _function(_Place).apply(features, pool_indices, *output_size)
+        if torch.compiler.is_exporting():
+            return _unpool(features, pool_indices, output_size)
+        return _Unpool.apply(features, pool_indices, *output_size)
     index = flat_pool_indices(pool_indices, output_size)
     plane = features.new_zeros((*features.shape[:2], output_size[0] * output_size[1]))
     unpooled = plane.scatter(2, index.flatten(2), features.flatten(2)).unflatten(2, output_size)
@@ -109,14 +113,14 @@ def flat_pool_indices(pool_indices: Tensor, output_size: tuple[int, int]) -> Ten
         output_size: (H, W), each 1x to 2x of the pool indices' size; see :func:`max_unpool`.
     """
     positions = []
-    for places, size, extent in zip(
+    for offsets, size, extent in zip(
         (pool_indices >> 1, pool_indices & 1), pool_indices.shape[-2:], output_size, strict=True
     ):
         edges = (torch.arange(size + 1, device=pool_indices.device) * extent + size - 1) // size
         first, last = edges[:-1], edges[1:] - 1
         if len(positions) == 0:
             first, last = first[:, None], last[:, None]
-        positions.append(torch.minimum(first + places, last))
+        positions.append(torch.minimum(first + offsets, last))
     return positions[0] * output_size[1] + positions[1]
 
 
@@ -137,18 +141,18 @@ def _pool(features: Tensor) -> tuple[Tensor, Tensor]:
     return form(features)
 
 
-def _place(values: Tensor, codes: Tensor, size: tuple[int, int]) -> Tensor:
+def _unpool(values: Tensor, pool_indices: Tensor, size: tuple[int, int]) -> Tensor:
     if values.is_cuda and (kernels := _triton_form()) is not None:
-        return kernels.place(values, codes, size)
-    form = torch_kernels.place_on_cpu if _runs_on_cpu(values) else torch_kernels.place
-    return form(values, codes, size)
+        return kernels.unpool(values, pool_indices, size)
+    form = torch_kernels.unpool_on_cpu if _runs_on_cpu(values) else torch_kernels.unpool
+    return form(values, pool_indices, size)
 
 
-def _take(plane: Tensor, codes: Tensor) -> Tensor:
+def _take(plane: Tensor, pool_indices: Tensor) -> Tensor:
     if plane.is_cuda and (kernels := _triton_form()) is not None:
-        return kernels.take(plane, codes)
+        return kernels.take(plane, pool_indices)
     form = torch_kernels.take_on_cpu if _runs_on_cpu(plane) else torch_kernels.take
-    return form(plane, codes)
+    return form(plane, pool_indices)
 
 
 def _runs_on_cpu(maps: Tensor) -> bool:
@@ -156,7 +160,7 @@ def _runs_on_cpu(maps: Tensor) -> bool:
 
 
 class _Pool(Function):
-    """Features to values and codes."""
+    """Features to values and pool_indices."""
 
     @staticmethod
     def forward(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -164,22 +168,27 @@ class _Pool(Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
-        (features,), (_, codes) = inputs, output
-        ctx.mark_non_differentiable(codes)
-        ctx.save_for_backward(codes)
+        (features,), (_, pool_indices) = inputs, output
+        ctx.mark_non_differentiable(pool_indices)
+        ctx.save_for_backward(pool_indices)
         ctx.size = tuple(features.shape[-2:])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _: Tensor | None) -> Tensor:
-        return _function(_Place).apply(gradient, *ctx.saved_tensors, *ctx.size)
-
-
-class _Place(Function):
-    """Values and codes to a plane that has the values at the codes' places."""
+        return _Unpool.apply(gradient, *ctx.saved_tensors, *ctx.size)
 
     @staticmethod
-    def forward(values: Tensor, codes: Tensor, height: int, width: int) -> Tensor:
-        return _place(values, codes, (height, width))
+    def vmap(info: Any, in_dims: tuple, features: Tensor) -> tuple:
+        (features,) = _into_batch(info.batch_size, in_dims, features)
+        return tuple(_out_of_batch(info.batch_size, output) for output in _Pool.apply(features)), (0, 0)
+
+
+class _Unpool(Function):
+    """Values and pool_indices to a plane that has the values there."""
+
+    @staticmethod
+    def forward(values: Tensor, pool_indices: Tensor, height: int, width: int) -> Tensor:
+        return _unpool(values, pool_indices, (height, width))
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
@@ -187,65 +196,45 @@ class _Place(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
-        return _function(_Take).apply(gradient, *ctx.saved_tensors), None, None, None
+        return _Take.apply(gradient, *ctx.saved_tensors), None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple, values: Tensor, pool_indices: Tensor, height: int, width: int) -> tuple:
+        values, pool_indices = _into_batch(info.batch_size, in_dims, values, pool_indices)
+        return _out_of_batch(info.batch_size, _Unpool.apply(values, pool_indices, height, width)), 0
 
 
 class _Take(Function):
-    """A plane and codes to the values at the codes' places."""
+    """A plane and pool_indices to the values there."""
 
     @staticmethod
-    def forward(plane: Tensor, codes: Tensor) -> Tensor:
-        return _take(plane, codes)
+    def forward(plane: Tensor, pool_indices: Tensor) -> Tensor:
+        return _take(plane, pool_indices)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        plane, codes = inputs
-        ctx.save_for_backward(codes)
+        plane, pool_indices = inputs
+        ctx.save_for_backward(pool_indices)
         ctx.size = tuple(plane.shape[-2:])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return _function(_Place).apply(gradient, *ctx.saved_tensors, *ctx.size), None
-
-
-class _PoolDual(_Pool):
-    """The same with a forward-mode derivative, as are those below; the compiler refuses functions that have one."""
+        return _Unpool.apply(gradient, *ctx.saved_tensors, *ctx.size), None
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
-        _Pool.setup_context(ctx, inputs, output)
-        ctx.save_for_forward(output[1])
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Tensor) -> tuple[Tensor, None]:
-        return _function(_Take).apply(tangent, *ctx.saved_tensors), None
+    def vmap(info: Any, in_dims: tuple, plane: Tensor, pool_indices: Tensor) -> tuple:
+        plane, pool_indices = _into_batch(info.batch_size, in_dims, plane, pool_indices)
+        return _out_of_batch(info.batch_size, _Take.apply(plane, pool_indices)), 0
 
 
-class _PlaceDual(_Place):
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        _Place.setup_context(ctx, inputs, output)
-        ctx.save_for_forward(inputs[1])
-        ctx.size = inputs[2:]
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, *_: None) -> Tensor:
-        return _function(_Place).apply(tangent, *ctx.saved_tensors, *ctx.size)
+def _into_batch(count: int, in_dims: tuple, *tensors: Tensor) -> list[Tensor]:
+    """Join the axis that ``torch.func.vmap`` maps over with the batch: ``(count * N, C, H, W)`` each."""
+    moved = [
+        tensor.expand(count, *tensor.shape) if axis is None else tensor.movedim(axis, 0)
+        for tensor, axis in zip(tensors, in_dims, strict=False)
+    ]
+    return [tensor.flatten(0, 1) for tensor in moved]
 
 
-class _TakeDual(_Take):
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
-        _Take.setup_context(ctx, inputs, output)
-        ctx.save_for_forward(inputs[1])
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Tensor, _: None) -> Tensor:
-        return _function(_Take).apply(tangent, *ctx.saved_tensors)
-
-
-_DUAL = {_Pool: _PoolDual, _Place: _PlaceDual, _Take: _TakeDual}
-
-
-def _function(function: type[Function]) -> type[Function]:
-    return function if torch.compiler.is_compiling() else _DUAL[function]
+def _out_of_batch(count: int, tensor: Tensor) -> Tensor:
+    return tensor.unflatten(0, (count, tensor.shape[0] // count))

@@ -1,12 +1,12 @@
 """2x2 max-pooling with one byte for each place, and its inverse, in torch's own operators.
 
-The *codes* are ``(N, C, h, w)`` uint8: where in its 2x2 window a maximum stood, 0 to 3 in reading order. None may
-point beyond a window cut at the border. The functions know nothing of gradients;
+The *pool indices* are ``(N, C, h, w)`` uint8: where in its 2x2 window a maximum stood, 0 to 3 in reading order. None
+may point beyond a window cut at the border. The functions know nothing of gradients;
 :mod:`segnet.layers.pooling.pool` does.
 
-Each comes twice. :func:`pool`, :func:`place` and :func:`take` consist of comparisons and selections alone, for a
+Each comes twice. :func:`pool`, :func:`unpool` and :func:`take` consist of comparisons and selections alone, for a
 compiler to fuse and for any device; they neither need atomics nor refuse deterministic mode. The ``*_on_cpu``
-functions give the same bits from the operators that are vectorised on a CPU, which comparisons are not: whole numbers
+functions give the same bits from the operators that are vectorised on a CPU, which comparisons are not: integers
 are multiplied, and torch's own pooling runs in the layout in which it is fastest.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _POOLING = ([2, 2], [2, 2], [0, 0], [1, 1], True)  # kernel, stride, padding, dilation, ceil_mode
-_WHOLE = {8: torch.int64, 4: torch.int32, 2: torch.int16}  # by the bytes of a value
+_INTEGERS = {8: torch.int64, 4: torch.int32, 2: torch.int16}  # by the bytes of a value
 
 
 def layout_of(maps: Tensor) -> torch.memory_format:
@@ -38,29 +38,29 @@ def halved(size: tuple[int, int]) -> tuple[int, int]:
 
 
 def pool(features: Tensor) -> tuple[Tensor, Tensor]:
-    """Pool ``(N, C, H, W)`` to values and codes; ties, and NaN, are resolved as torch's own max-pooling does."""
+    """Pool ``(N, C, H, W)`` to values and pool indices; ties, and NaN, are resolved as torch's own max-pooling does."""
     first, second, third, fourth = _windows(_pad_to_even(features, -torch.inf))
     # Of the two in a row, then of the two winners, the first if they tie; of several NaN the last.
     in_upper, in_lower = _beats(second, first), _beats(fourth, third)
     upper, lower = torch.where(in_upper, second, first), torch.where(in_lower, fourth, third)
     is_lower = _beats(lower, upper)
-    codes = torch.where(is_lower, in_lower.to(torch.uint8) + 2, in_upper.to(torch.uint8))
-    return torch.where(is_lower, lower, upper), codes
+    pool_indices = torch.where(is_lower, in_lower.to(torch.uint8) + 2, in_upper.to(torch.uint8))
+    return torch.where(is_lower, lower, upper), pool_indices
 
 
-def place(values: Tensor, codes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Put each of ``(N, C, h, w)`` at its code's place in ``(N, C, *size)``, zeros elsewhere."""
+def unpool(values: Tensor, pool_indices: Tensor, size: tuple[int, int]) -> Tensor:
+    """Put each of ``(N, C, h, w)`` at its pool index in ``(N, C, *size)``, zeros elsewhere."""
     rows, columns = (torch.arange(extent, device=values.device) for extent in size)
     here = (rows % 2 * 2)[:, None] + columns % 2
     window = (..., (rows // 2)[:, None], columns // 2)
-    return torch.where(codes[window] == here, values[window], 0)
+    return torch.where(pool_indices[window] == here, values[window], 0)
 
 
-def take(plane: Tensor, codes: Tensor) -> Tensor:
-    """Read ``(N, C, H, W)`` at the codes' places: ``(N, C, h, w)``."""
+def take(plane: Tensor, pool_indices: Tensor) -> Tensor:
+    """Read ``(N, C, H, W)`` at the pool indices: ``(N, C, h, w)``."""
     first, second, third, fourth = _windows(_pad_to_even(plane, 0))
-    upper, lower = torch.where(codes == 0, first, second), torch.where(codes == 2, third, fourth)
-    return torch.where(codes < 2, upper, lower)
+    upper, lower = torch.where(pool_indices == 0, first, second), torch.where(pool_indices == 2, third, fourth)
+    return torch.where(pool_indices < 2, upper, lower)
 
 
 def pool_on_cpu(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -70,44 +70,48 @@ def pool_on_cpu(features: Tensor) -> tuple[Tensor, Tensor]:
     return _pool_channels_last(features)
 
 
-def place_on_cpu(values: Tensor, codes: Tensor, size: tuple[int, int]) -> Tensor:
-    """Do what :func:`place` does; the result has the layout of the codes."""
-    values = values.contiguous(memory_format=layout_of(codes))
+def unpool_on_cpu(values: Tensor, pool_indices: Tensor, size: tuple[int, int]) -> Tensor:
+    """Do what :func:`unpool` does; the result has the layout of the pool indices."""
+    values = values.contiguous(memory_format=layout_of(pool_indices))
     # Measured: of these two, each is the faster one where it is used.
-    if layout_of(codes) is torch.contiguous_format and values.element_size() >= 4:
-        positions = flat_positions(codes, size[1]).flatten(2)
-        planes = values.new_zeros((*codes.shape[:2], size[0] * size[1]))
-        return planes.scatter_(2, positions, values.flatten(2)).view(*codes.shape[:2], *size)
-    planes = empty_maps(codes, size, values.dtype)
-    _multiply_bits(_bits(values), codes, _bits(planes))
+    if layout_of(pool_indices) is torch.contiguous_format and values.element_size() >= 4:
+        positions = flat_positions(pool_indices, size[1]).flatten(2)
+        planes = values.new_zeros((*pool_indices.shape[:2], size[0] * size[1]))
+        return planes.scatter_(2, positions, values.flatten(2)).view(*pool_indices.shape[:2], *size)
+    planes = empty_maps(pool_indices, size, values.dtype)
+    _multiply_bits(_bits(values), pool_indices, _bits(planes))
     return planes
 
 
-def take_on_cpu(plane: Tensor, codes: Tensor) -> Tensor:
-    """Do what :func:`take` does; the result has the layout of the codes."""
-    layout = layout_of(codes)
+def take_on_cpu(plane: Tensor, pool_indices: Tensor) -> Tensor:
+    """Do what :func:`take` does; the result has the layout of the pool indices."""
+    layout = layout_of(pool_indices)
     plane = plane.contiguous(memory_format=layout)
     if layout is torch.contiguous_format:
-        return plane.flatten(2).gather(2, flat_positions(codes, plane.shape[-1]).flatten(2)).view(codes.shape)
-    # Of two whole numbers a and b, a ^ ((a ^ b) & mask) is b where all bits of the mask are set, and a where none is.
+        return (
+            plane.flatten(2)
+            .gather(2, flat_positions(pool_indices, plane.shape[-1]).flatten(2))
+            .view(pool_indices.shape)
+        )
+    # Of two integers a and b, a ^ ((a ^ b) & mask) is b where all bits of the mask are set, and a where none is.
     first, second, third, fourth = _windows(_bits(_pad_to_even(plane, 0)))
-    whole = first.dtype
-    lower_mask, right_mask = (codes >> 1).to(whole).neg_(), (codes & 1).to(whole).neg_()
+    integer = first.dtype
+    lower_mask, right_mask = (pool_indices >> 1).to(integer).neg_(), (pool_indices & 1).to(integer).neg_()
     left = (first ^ third).bitwise_and_(lower_mask).bitwise_xor_(first)
     right = (second ^ fourth).bitwise_and_(lower_mask).bitwise_xor_(second)
     return right.bitwise_xor_(left).bitwise_and_(right_mask).bitwise_xor_(left).view(plane.dtype)
 
 
-def flat_positions(codes: Tensor, width: int) -> Tensor:
-    """Return the flat positions, int64, that the codes stand for in a plane of this width."""
-    places = codes.to(torch.int16 if width < 2**15 - 1 else torch.int32)
-    places.add_((places >> 1).mul_(width - 2))  # 0, 1, W, W + 1
-    return places.to(torch.int64).add_(_first_positions(codes, width))
+def flat_positions(pool_indices: Tensor, width: int) -> Tensor:
+    """Return the flat positions, int64, that the pool indices stand for in a plane of this width."""
+    offsets = pool_indices.to(torch.int16 if width < 2**15 - 1 else torch.int32)
+    offsets.add_((offsets >> 1).mul_(width - 2))  # 0, 1, W, W + 1
+    return offsets.to(torch.int64).add_(_first_positions(pool_indices, width))
 
 
-def _multiply_bits(values: Tensor, codes: Tensor, planes: Tensor) -> None:
-    """Place whole numbers, multiplied by 0 or 1."""
-    is_lower, is_right = ((codes >> 1) & 1).to(values.dtype), (codes & 1).to(values.dtype)
+def _multiply_bits(values: Tensor, pool_indices: Tensor, planes: Tensor) -> None:
+    """Place integers, multiplied by 0 or 1."""
+    is_lower, is_right = ((pool_indices >> 1) & 1).to(values.dtype), (pool_indices & 1).to(values.dtype)
     lower = values * is_lower
     for row, candidates in ((0, values - lower), (1, lower)):
         left, right = planes[..., row::2, ::2], planes[..., row::2, 1::2]
@@ -127,14 +131,19 @@ def _first_positions(maps: Tensor, width: int) -> Tensor:
 
 
 def _pad_to_even(maps: Tensor, value: float) -> Tensor:
+    """Pad ``(N, C, H, W)`` below and at the right to even sides."""
     height, width = maps.shape[-2:]
-    if height % 2 == 0 and width % 2 == 0:
+    # Sizes that torch.export leaves open are padded by what may be nothing.
+    if not torch.compiler.is_exporting() and height % 2 == 0 and width % 2 == 0:
         return maps
-    return F.pad(maps, (0, width % 2, 0, height % 2), value=value)
+    half_height, half_width = halved((height, width))
+    return F.pad(maps, (0, 2 * half_width - width, 0, 2 * half_height - height), value=value)
 
 
 def _windows(maps: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return maps[..., ::2, ::2], maps[..., ::2, 1::2], maps[..., 1::2, ::2], maps[..., 1::2, 1::2]
+    """Return the four pixels of each 2x2 window of ``(N, C, 2h, 2w)``, ``(N, C, h, w)`` each, in reading order."""
+    cells = maps.unflatten(-1, (-1, 2)).unflatten(-3, (-1, 2))
+    return cells[..., 0, :, 0], cells[..., 0, :, 1], cells[..., 1, :, 0], cells[..., 1, :, 1]
 
 
 def _beats(later: Tensor, earlier: Tensor) -> Tensor:
@@ -142,7 +151,7 @@ def _beats(later: Tensor, earlier: Tensor) -> Tensor:
 
 
 def _bits(maps: Tensor) -> Tensor:
-    return maps.view(_WHOLE[maps.element_size()])
+    return maps.view(_INTEGERS[maps.element_size()])
 
 
 def _pool_contiguous(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -158,19 +167,19 @@ def _pool_contiguous(features: Tensor) -> tuple[Tensor, Tensor]:
     image[:, :, 1, : width // 2].copy_(planes[..., 1::2])
     if width % 2:
         image[:, :, 1, -1] = -torch.inf
-    values, indices = torch.ops.aten.max_pool2d_with_indices(image.permute(0, 3, 1, 2), *_POOLING)
+    values, positions = torch.ops.aten.max_pool2d_with_indices(image.permute(0, 3, 1, 2), *_POOLING)
     shape = (batch, channels, half_height, half_width)
-    codes = indices.permute(0, 2, 3, 1).to(torch.uint8).bitwise_and_(3)
-    return values.permute(0, 2, 3, 1).reshape(shape), codes.reshape(shape)
+    pool_indices = positions.permute(0, 2, 3, 1).to(torch.uint8).bitwise_and_(3)
+    return values.permute(0, 2, 3, 1).reshape(shape), pool_indices.reshape(shape)
 
 
 def _pool_channels_last(features: Tensor) -> tuple[Tensor, Tensor]:
     width = features.shape[-1]
-    values, indices = torch.ops.aten.max_pool2d_with_indices(features, *_POOLING)
-    # The places in a window are 0, 1, W and W + 1 after its first one; the lowest byte tells them apart at most widths.
+    values, positions = torch.ops.aten.max_pool2d_with_indices(features, *_POOLING)
+    # The offsets in a window are 0, 1, W and W + 1; the lowest byte tells them apart at most widths.
     if 2 <= width % 256 <= 254:
-        places = indices.to(torch.uint8).sub_(_first_positions(values, width).to(torch.uint8))
-        lower = (places & 1).bitwise_xor_(torch.tensor(width % 2, dtype=torch.uint8)).add_(2)
-        return values, torch.minimum(places, lower, out=lower)
-    places = indices.sub_(_first_positions(values, width))
-    return values, torch.where(places < width, places, places - (width - 2)).to(torch.uint8)
+        offsets = positions.to(torch.uint8).sub_(_first_positions(values, width).to(torch.uint8))
+        lower = (offsets & 1).bitwise_xor_(torch.tensor(width % 2, dtype=torch.uint8)).add_(2)
+        return values, torch.minimum(offsets, lower, out=lower)
+    offsets = positions.sub_(_first_positions(values, width))
+    return values, torch.where(offsets < width, offsets, offsets - (width - 2)).to(torch.uint8)

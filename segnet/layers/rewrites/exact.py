@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segnet.layers.grouped import convolve_grouped, is_channels_last, same_padding
-from segnet.layers.rewrites.rules import grouped_pays, note
+from segnet.layers.rewrites.rules import Rules
 
 
 class Kernel(NamedTuple):
@@ -48,7 +48,7 @@ def keeps_size(module: nn.Conv2d) -> bool:
     return is_square and taps % 2 == 1 and module.padding == zeros and module.padding_mode == "zeros"
 
 
-def convolve_map(features: Tensor, kernel: Kernel, stride: int = 1) -> Tensor:
+def convolve_map(features: Tensor, kernel: Kernel, rules: Rules, stride: int = 1) -> Tensor:
     """Convolve ``(N, C_in, H, W)`` to ``(N, C_out, ceil(H / stride), ceil(W / stride))``.
 
     Taps that see nothing but padding are left out, and a grouped convolution gets a faster backward pass where that
@@ -57,9 +57,9 @@ def convolve_map(features: Tensor, kernel: Kernel, stride: int = 1) -> Tensor:
     weight, bias, dilation, groups = kernel
     seen = seen_taps(weight, dilation, tuple(features.shape[-2:])) if stride == 1 else weight
     if seen is not weight:
-        note(f"{kernel.describe()} -> {seen.shape[2]}x{seen.shape[3]}, the taps that see the map")
-    if grouped_pays(features, seen, stride, dilation, groups):
-        note(f"{kernel.describe()} -> gradients by {f'{dilation}x{dilation} phases' if stride == 1 else 'nails'}")
+        rules.note(f"{kernel.describe()} -> {seen.shape[2]}x{seen.shape[3]}, the taps that see the map")
+    if rules.grouped_pays(features, seen, stride, dilation, groups):
+        rules.note(f"{kernel.describe()} -> gradients by {f'{dilation}x{dilation} phases' if stride == 1 else 'nails'}")
         return convolve_grouped(features, seen, bias, stride, dilation, groups)
     return F.conv2d(features, seen, bias, stride, same_padding(seen, dilation), dilation, groups)
 

@@ -5,51 +5,68 @@ that the device does not do well. Nothing here changes a result by more than rou
 """
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from segnet.layers.grouped import is_depthwise
 
-_listener: Callable[[str], None] | None = None
-
-LEAST_PIXELS_NEAREST: float = 1024
-"""Pixels (of the whole batch, before upsampling) from which nearest neighbour and a dense or grouped convolution pay as
-one transposed convolution. On a CPU in fp32: 0.5 to 1 times as fast at 320 pixels and fewer, 1.3 to 2.2 at 1,280."""
-
-LEAST_PIXELS_NEAREST_DEPTHWISE: float = math.inf
-"""The same for a depthwise convolution: never. Transposed it multiplies less, and takes longer (0.85 times as fast)."""
+if TYPE_CHECKING:
+    from segnet.layers.rewrites.upsampling import UpsamplerForms
 
 
-def nearest_pays(features: Tensor, weight: Tensor) -> bool:
-    """Say whether nearest neighbour and a convolution pay as one transposed convolution."""
-    pixels = features.shape[0] * features.shape[2] * features.shape[3]
-    return pixels >= (LEAST_PIXELS_NEAREST_DEPTHWISE if weight.shape[1] == 1 else LEAST_PIXELS_NEAREST)
+@dataclass(frozen=True)
+class Rules:
+    """What is known of a device only when features arrive: from which size, and in which precision, a form pays.
 
-
-def nails_pay(features: Tensor, weight: Tensor) -> bool:
-    """Say whether a bed of nails and a convolution pay as one transposed convolution.
-
-    Always, but for a depthwise one in 16 bits on a CPU, where it takes 1.15 times as long.
+    Attributes:
+        least_pixels_nearest: pixels (of the whole batch, before upsampling) from which nearest neighbour and a dense or
+            grouped convolution pay as one transposed convolution. On a CPU in fp32: 0.5 to 1 times as fast at 320
+            pixels and fewer, 1.3 to 2.2 at 1,280.
+        least_pixels_nearest_depthwise: the same for a depthwise convolution: never. Transposed it multiplies less, and
+            takes longer (0.85 times as fast).
+        forms: exact forms of further upsamplers, by class, see :data:`segnet.layers.rewrites.upsampling.FORMS`.
+        listener: called with each exact form that runs, such as "Nearest + 3x3 -> transposed 4x4".
     """
-    return weight.shape[1] > 1 or features.device.type != "cpu" or not _is_low_precision(features)
 
+    least_pixels_nearest: float = 1024
+    least_pixels_nearest_depthwise: float = math.inf
+    forms: Mapping[type, "UpsamplerForms"] = field(default_factory=dict)
+    listener: Callable[[str], None] | None = None
 
-def grouped_pays(features: Tensor, weight: Tensor, stride: int, dilation: int, groups: int) -> bool:
-    """Say whether a grouped convolution pays with gradients of :mod:`segnet.layers.grouped`.
+    def nearest_pays(self, features: Tensor, weight: Tensor) -> bool:
+        """Say whether nearest neighbour of ``(N, C, h, w)`` and a convolution pay as one transposed convolution."""
+        pixels = features.shape[0] * features.shape[2] * features.shape[3]
+        return pixels >= (self.least_pixels_nearest_depthwise if weight.shape[1] == 1 else self.least_pixels_nearest)
 
-    On a CPU an atrous one does in channels_last (forward and backward 1.3 to 4 times as fast in fp32; in bf16 10 times
-    and more on large maps, 1.4 to 6 on small ones; contiguous, 0.8 to 1.5), and a depthwise one with strides in 16 bits
-    (6 times and more). Elsewhere it was not measured.
-    """
-    if groups == 1 or features.device.type != "cpu":
-        return False
-    is_spatial = weight.shape[-2:] != (1, 1)
-    if stride == 1:
-        return dilation > 1 and is_spatial and not features.is_contiguous()
-    return dilation == 1 and is_spatial and is_depthwise(weight, groups) and _is_low_precision(features)
+    def nails_pay(self, features: Tensor, weight: Tensor) -> bool:
+        """Say whether a bed of nails and a convolution pay as one transposed convolution.
+
+        Always, but for a depthwise one in 16 bits on a CPU, where it takes 1.15 times as long.
+        """
+        return weight.shape[1] > 1 or features.device.type != "cpu" or not _is_low_precision(features)
+
+    def grouped_pays(self, features: Tensor, weight: Tensor, stride: int, dilation: int, groups: int) -> bool:
+        """Say whether a grouped convolution pays with gradients of :mod:`segnet.layers.grouped`.
+
+        On a CPU an atrous one does in channels_last (forward and backward 1.3 to 4 times as fast in fp32; in bf16 10
+        times and more on large maps, 1.4 to 6 on small ones; contiguous, 0.8 to 1.5), and a depthwise one with strides
+        in 16 bits (6 times and more). Elsewhere it was not measured.
+        """
+        if groups == 1 or features.device.type != "cpu":
+            return False
+        is_spatial = weight.shape[-2:] != (1, 1)
+        if stride == 1:
+            return dilation > 1 and is_spatial and not features.is_contiguous()
+        return dilation == 1 and is_spatial and is_depthwise(weight, groups) and _is_low_precision(features)
+
+    def note(self, form: str) -> None:
+        """Tell the listener, if there is one, which exact form runs."""
+        if self.listener is not None:
+            self.listener(form)
 
 
 def _is_low_precision(features: Tensor) -> bool:
@@ -57,20 +74,3 @@ def _is_low_precision(features: Tensor) -> bool:
     if torch.is_autocast_enabled(features.device.type) and features.dtype == torch.float32:
         return True
     return features.dtype in (torch.bfloat16, torch.float16)
-
-
-def note(form: str) -> None:
-    """Tell the listener, if there is one, which exact form runs."""
-    if _listener is not None:
-        _listener(form)
-
-
-@contextmanager
-def listen(listener: Callable[[str], None]) -> Iterator[None]:
-    """Have ``listener`` called with each exact form that runs meanwhile, such as "Nearest + 3x3 -> transposed 4x4"."""
-    global _listener
-    before, _listener = _listener, listener
-    try:
-        yield
-    finally:
-        _listener = before

@@ -15,7 +15,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from segnet.errors import UserError
-from segnet.layers import ConvNormAct, LibraryConvolution, MaxPool, RegularConvolution
+from segnet.layers import ConvNormAct, MaxPool, RegularConvolution, replace_convolutions, replace_norms
 from segnet.models.encoders import EncoderOutput
 from segnet.models.initialisation import initialise
 
@@ -58,7 +58,8 @@ class BackboneEncoder(nn.Module):
         self._build = build
         self.pretrained = pretrained
         self.backbone = build()
-        LibraryConvolution.adopt(self.backbone)
+        replace_convolutions(self.backbone)
+        replace_norms(self.backbone)
         channels, strides, self.pads = probe(self.backbone, in_channels)
         self.full_resolution = None
         if full_resolution_width is not None:
@@ -71,10 +72,6 @@ class BackboneEncoder(nn.Module):
         self.channels, self.strides = channels, strides
         self.keeps_pool_indices = tuple(pool_indices and after == 2 * before for before, after in pairwise(strides))
         self.pooling = nn.ModuleList(MaxPool(width) for width in channels[:-1])
-        for module in self.backbone.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.register_forward_pre_hook(_rest_on_single_values)
-                module.register_forward_hook(_go_on)
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw the backbone's own start anew, by ``generator``'s seed alone; pretrained weights stay as they are."""
@@ -166,15 +163,3 @@ def adapt_rgb_kernels(weight: Tensor, in_channels: int) -> Tensor:
         return weight.sum(dim=1, keepdim=True)
     repeats = -(-in_channels // 3)
     return weight.repeat(1, repeats, 1, 1)[:, :in_channels] * (3 / in_channels)
-
-
-def _rest_on_single_values(norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...]) -> None:
-    # As segnet.layers.BatchNorm, for norms of whatever subclass: one value a channel has no variance.
-    norm.rests = norm.training and inputs[0].numel() == inputs[0].shape[1]
-    if norm.rests:
-        norm.training = False
-
-
-def _go_on(norm: nn.BatchNorm2d, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-    if norm.rests:
-        norm.training = True

@@ -63,13 +63,17 @@ def build_backbone(name: str, in_channels: int, options: Mapping[str, Any]) -> n
         UserError: the network gives no features, or not at the output stride.
     """
     try:
-        return timm.create_model(name, features_only=True, in_chans=in_channels, **options)
+        backbone = timm.create_model(name, features_only=True, in_chans=in_channels, **options)
     except (RuntimeError, AssertionError, TypeError, ValueError, AttributeError, NotImplementedError) as error:
         given = "".join(f" encoder.{option}={value}" for option, value in options.items())
         raise UserError(
             f"timm cannot make an encoder of encoder.name={name}{given} ({str(error) or type(error).__name__}): leave "
             f"encoder.output_stride null, or choose another network"
         ) from error
+    from segnet.models.backbones.timm_norms import replace_norms_with_activation  # timm is there
+
+    replace_norms_with_activation(backbone)
+    return backbone
 
 
 def build_pretrained(name: str, in_channels: int, options: Mapping[str, Any], weights: str) -> nn.Module:

@@ -40,7 +40,7 @@ def compare(device: str) -> int:
         gradient = draw(tuple(values.shape), dtype, layout, device)
         pairs = [
             *zip(expected, actual, strict=True),
-            (torch_kernels.place(gradient, codes, size), triton_kernels.place(gradient, codes, size)),
+            (torch_kernels.unpool(gradient, codes, size), triton_kernels.unpool(gradient, codes, size)),
             (torch_kernels.take(features, codes), triton_kernels.take(features, codes)),
         ]
         for plain, triton in pairs:
@@ -60,19 +60,19 @@ def check_operators(device: str) -> None:
         values, codes = triton_kernels.pool(features)
         tests = ("test_schema", "test_faketensor")
         torch.library.opcheck(torch.ops.segnet.max_pool_2x2.default, (features,), test_utils=tests)
-        torch.library.opcheck(torch.ops.segnet.place_2x2.default, (values, codes, 5, 7), test_utils=tests)
+        torch.library.opcheck(torch.ops.segnet.max_unpool_2x2.default, (values, codes, 5, 7), test_utils=tests)
         torch.library.opcheck(torch.ops.segnet.take_2x2.default, (features, codes), test_utils=tests)
 
 
 def check_gradients(device: str) -> None:
     """The kernels stand behind the functions that networks call; on the CPU they are put there."""
     if device == "cpu":
-        pooling._pool, pooling._place, pooling._take = triton_kernels.pool, triton_kernels.place, triton_kernels.take
+        pooling._pool, pooling._unpool, pooling._take = triton_kernels.pool, triton_kernels.unpool, triton_kernels.take
     features = draw((2, 3, 5, 7), torch.float32, torch.channels_last, device).nan_to_num(0, 3, -3).requires_grad_()
     values, codes = pooling.max_pool(features)
     output = pooling.max_unpool(2 * values, codes, (5, 7))
     output.backward(torch.ones_like(output))
-    chosen = torch_kernels.place(torch.full_like(values, 2), codes, (5, 7))
+    chosen = torch_kernels.unpool(torch.full_like(values, 2), codes, (5, 7))
     assert torch.equal(features.grad, chosen)
     assert features.grad.sum() == 2 * values.numel()
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segnet.layers import BedOfNails, Bicubic, Bilinear, Kernel, MaxUnpool, Nearest
+from segnet.layers import BedOfNails, Bicubic, Bilinear, Kernel, MaxUnpool, Nearest, Rules
 from segnet.layers.rewrites.exact import convolve_map, convolve_nails, convolve_nearest, nearest_stamp
+from segnet.layers.rewrites.upsampling import forms_of
 from tests.layers.float64_checks import GROUPS, assert_same, draw, draw_kernel, leaves_of
 
 SIDES = range(1, 10)
@@ -102,11 +103,11 @@ def test_convolution_before_the_upsampler(upsampler, taps, dilation, bias, size,
     module = upsampler(channels)
     features = draw(2, channels, *size).requires_grad_()
     for output_size in output_sizes:
-        before = module.kernel_before(kernel, size, output_size)
+        before = forms_of(module, Rules()).before(kernel, size, output_size)
         assert before is not None
         assert before.dilation == max(1, dilation // 2)
         assert_same(
-            lambda k=before, s=output_size: module(convolve_map(features, k), s),
+            lambda k=before, s=output_size: module(convolve_map(features, k, Rules()), s),
             lambda s=output_size: plain(features, module, kernel, s),
             leaves_of(features, kernel),
         )
@@ -127,17 +128,18 @@ def test_convolution_before_the_upsampler(upsampler, taps, dilation, bias, size,
 )
 def test_what_is_not_the_same_stays_behind_the_upsampler(upsampler, taps, dilation, bias, output_size):
     kernel, channels = draw_kernel("dense", taps, dilation, bias)
-    assert upsampler(channels).kernel_before(kernel, (3, 4), output_size) is None
+    assert forms_of(upsampler(channels), Rules()).before(kernel, (3, 4), output_size) is None
 
 
 @pytest.mark.parametrize("output_size", [(3, 4), (4, 8), (6, 5)])
 @pytest.mark.parametrize("upsampler", [Nearest, BedOfNails])
-def test_sizes_that_do_not_double_stay_plain(upsampler, output_size, monkeypatch):
-    monkeypatch.setattr("segnet.layers.rewrites.rules.LEAST_PIXELS_NEAREST", 0)
+def test_sizes_that_do_not_double_stay_plain(upsampler, output_size):
+    rules = Rules(least_pixels_nearest=0)
     kernel, channels = draw_kernel("dense", 3)
     features = draw(1, channels, 3, 4)
-    assert upsampler(channels).upsample_and_convolve(features, output_size, kernel) is None
-    assert upsampler(channels).upsample_and_convolve(features, (6, 7), kernel) is not None
+    joined = forms_of(upsampler(channels), rules).joined
+    assert joined(features, output_size, kernel, rules) is None
+    assert joined(features, (6, 7), kernel, rules) is not None
 
 
 @pytest.mark.parametrize("kind", GROUPS)
@@ -149,7 +151,7 @@ def test_atrous_convolutions_at_all_small_sizes(taps, dilation, kind):
     for height, width in itertools.product(SIDES, SIDES):
         features = draw(1, channels, height, width).requires_grad_()
         assert_same(
-            lambda f=features: convolve_map(f, kernel),
+            lambda f=features: convolve_map(f, kernel, Rules()),
             lambda f=features: F.conv2d(
                 f, kernel.weight, kernel.bias, 1, dilation * (taps // 2), dilation, kernel.groups
             ),

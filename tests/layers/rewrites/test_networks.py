@@ -12,7 +12,7 @@ import segnet
 from segnet import layers
 from segnet.analysis import stage_costs
 from segnet.config import compose
-from segnet.layers import use_exact_rewrites
+from segnet.layers import Rules, use_exact_rewrites
 from segnet.models import ConcatenatedSkip, MirrorDecoder, NoSkip, PlainEncoder
 
 SMALL = ["data=shapes", "encoder.widths=[4,6,8]", "encoder.depths=[1,1,1]"]
@@ -37,11 +37,11 @@ NETWORKS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def always(monkeypatch):
-    """Use every exact form at any size."""
-    monkeypatch.setattr("segnet.layers.rewrites.rules.LEAST_PIXELS_NEAREST", 0)
-    monkeypatch.setattr("segnet.layers.rewrites.rules.LEAST_PIXELS_NEAREST_DEPTHWISE", 0)
+ALWAYS = Rules(least_pixels_nearest=0, least_pixels_nearest_depthwise=0)  # every exact form at any size
+
+
+def build(overrides: list[str]) -> nn.Module:
+    return use_exact_rewrites(segnet.build_network(overrides), True, ALWAYS)
 
 
 def forms_of(network: nn.Module, size: tuple[int, int] = (32, 48)) -> dict[str, tuple[str, ...]]:
@@ -51,7 +51,7 @@ def forms_of(network: nn.Module, size: tuple[int, int] = (32, 48)) -> dict[str, 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_one_function_and_one_state_dict(name):
-    exact = segnet.build_network(NETWORKS[name])
+    exact = build(NETWORKS[name])
     plain = segnet.build_network([*NETWORKS[name], "model.exact_rewrites=false"])
     states = [network.state_dict() for network in (exact, plain)]
     assert states[0].keys() == states[1].keys()
@@ -75,17 +75,17 @@ def test_one_function_and_one_state_dict(name):
 
 
 def test_the_head_runs_before_the_last_upsamplings():
-    forms = forms_of(segnet.build_network(NETWORKS["deeplabv3plus"]), (64, 64))
+    forms = forms_of(build(NETWORKS["deeplabv3plus"]), (64, 64))
     assert forms["head"] == ("Bilinear + 1x1 -> 1x1 first",)
     # What brings the channels to the next width goes before the upsampling too.
     assert "Bilinear + 1x1 -> 1x1 first" in forms["decoder 2"] or "Bilinear + 1x1 -> 1x1 first" in forms["decoder 1"]
-    # Between nails there is the bias only, so that it cannot be inside.
-    nails = forms_of(segnet.build_network(NETWORKS["deeplabv3plus, bed of nails"]), (64, 64))
-    assert nails["head"] == ("BedOfNails + 1x1 -> transposed 1x1",)
+    # Between nails there is the bias only, so that it is added behind them.
+    nails = forms_of(build(NETWORKS["deeplabv3plus, bed of nails"]), (64, 64))
+    assert nails["head"] == ("BedOfNails + 1x1 -> 1x1 first",)
 
 
 def test_the_head_that_somebody_puts_in_gets_a_tensor():
-    network = segnet.build_network(NETWORKS["deeplabv3plus"])
+    network = build(NETWORKS["deeplabv3plus"])
     expected = network.eval()(torch.ones(1, 3, 32, 32))
     head = nn.Conv2d(network.head.in_channels, network.head.out_channels, 1)
     head.load_state_dict(network.head.state_dict())
@@ -95,7 +95,7 @@ def test_the_head_that_somebody_puts_in_gets_a_tensor():
 
 @pytest.mark.parametrize("watched", ["upsampler", "skip", "block", "block.0", "block.0.convolution", "project", ""])
 def test_hooks_see_what_the_plain_form_shows_them(watched):
-    network = segnet.build_network([*SMALL, "upsampler=nearest"])
+    network = build([*SMALL, "upsampler=nearest"])
     plain = segnet.build_network([*SMALL, "upsampler=nearest", "model.exact_rewrites=false"])
     images, seen = torch.rand(1, 3, 20, 24), []
     for one in (network, plain):
@@ -109,7 +109,7 @@ def test_hooks_see_what_the_plain_form_shows_them(watched):
     "watched", ["decoder", "decoder.stages.2", "decoder.stages.3", "head", "decoder.stages.1.project"]
 )
 def test_hooks_on_deferred_steps_see_tensors(watched):
-    network, seen = segnet.build_network(NETWORKS["deeplabv3plus"]), []
+    network, seen = build(NETWORKS["deeplabv3plus"]), []
 
     def hook(module, args, output):
         assert isinstance(args[0], torch.Tensor)
@@ -129,7 +129,7 @@ def test_a_decoder_by_itself_returns_a_tensor():
 
 
 class Blur(layers.Nearest):
-    """Somebody's own, which inherits the exact forms of another upsampler."""
+    """Somebody's own, of another function than its base."""
 
     def upsample(self, features, output_size, pool_indices):
         return F.avg_pool2d(super().upsample(features, output_size, pool_indices), 3, 1, 1)
@@ -168,7 +168,7 @@ def test_other_people_s_parts_run_as_they_are(upsampler, skip, convolution):
 
 
 def test_autocast_and_channels_last():
-    network = segnet.build_network([*SMALL, "upsampler=nearest"]).to(memory_format=torch.channels_last)
+    network = build([*SMALL, "upsampler=nearest"]).to(memory_format=torch.channels_last)
     plain = use_exact_rewrites(copy.deepcopy(network), False)
     images = torch.rand(2, 3, 24, 32).contiguous(memory_format=torch.channels_last)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -187,7 +187,7 @@ def test_every_preset_knows_the_switch():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["nearest", "unet", "deeplabv3plus", "nearest, separable"])
 def test_compiled_network_agrees(name):
-    network = segnet.build_network(NETWORKS[name])
+    network = build(NETWORKS[name])
     images = torch.rand(2, 3, 33, 46, generator=torch.Generator().manual_seed(3))
     compiled = torch.compile(copy.deepcopy(network), backend="aot_eager", fullgraph=True)
     for train in (True, False):

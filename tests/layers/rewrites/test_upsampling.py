@@ -1,4 +1,4 @@
-"""Deferred maps through the convolution modules: the plain form's function, and the plain form where it must be."""
+"""Upsampler, skip connection and convolution in one: the plain form's function, and the plain form where it must be."""
 
 import itertools
 
@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from segnet import layers
 from segnet.layers.pooling.pool import max_pool
-from segnet.layers.rewrites.deferred import Enlarged, Stacked, compute, convolve, kernel_of, takes_deferred
 from segnet.layers.rewrites.exact import Kernel
-from segnet.layers.rewrites.rules import listen
+from segnet.layers.rewrites.rules import Rules
+from segnet.layers.rewrites.upsampling import FORMS, UpsamplerForms, chains_of, convolve_parts, fuse, stack
 from segnet.models import initialise
 
 SIDES = range(1, 10)
@@ -32,11 +32,9 @@ UPSAMPLERS = [layers.Nearest, layers.BedOfNails, layers.Bilinear, layers.Bicubic
 CHANNELS = 2
 
 
-@pytest.fixture(autouse=True)
-def always(monkeypatch):
-    """Use every exact form at any size."""
-    monkeypatch.setattr("segnet.layers.rewrites.rules.LEAST_PIXELS_NEAREST", 0)
-    monkeypatch.setattr("segnet.layers.rewrites.rules.LEAST_PIXELS_NEAREST_DEPTHWISE", 0)
+def always(listener=None) -> Rules:
+    """Rules that use every exact form at any size."""
+    return Rules(least_pixels_nearest=0, least_pixels_nearest_depthwise=0, listener=listener)
 
 
 def draw(*shape: int, seed: int = 0) -> Tensor:
@@ -60,9 +58,11 @@ def assert_same_function(
         indices = codes if codes.shape == features.shape else torch.zeros(features.shape, dtype=torch.uint8)
     enlarged = upsampler(features, output_size, indices)
     plain = convolution(torch.cat([enlarged, skip], dim=1) if stacks else enlarged)
-    deferred, forms = Enlarged(features, upsampler, output_size, indices), []
-    with listen(forms.append):
-        exact = convolution(Stacked([deferred, skip]) if stacks else deferred)
+    forms: list[str] = []
+    fused = fuse(upsampler, convolution, always(forms.append), stacks)
+    if fused is None:
+        return forms
+    exact = fused(features, output_size, skip if stacks else None, indices)
     leaves = [features, *([skip] if stacks else []), *upsampler.parameters(), *convolution.parameters()]
     direction = draw(*plain.shape, seed=2).detach()
     gradients = (torch.autograd.grad(result, leaves, direction) for result in (exact, plain))
@@ -95,7 +95,7 @@ def test_concatenated_skips_at_all_small_sizes(upsampler, name):
         )
 
 
-FORMS = [
+EXPECTED_FORMS = [
     ("3x3", layers.Nearest, ["Nearest + 3x3 -> transposed 4x4"]),
     ("5x5", layers.Nearest, ["Nearest + 5x5 -> transposed 6x6"]),
     ("3x3", layers.BedOfNails, ["BedOfNails + 3x3 -> transposed 3x3"]),
@@ -117,7 +117,7 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "upsampler", "forms"), FORMS)
+@pytest.mark.parametrize(("name", "upsampler", "forms"), EXPECTED_FORMS)
 def test_the_form_that_runs(name, upsampler, forms):
     convolution = built(CONVOLUTIONS[name](CHANNELS))
     assert assert_same_function(upsampler(CHANNELS), convolution, (5, 6), (10, 12), stacks=False) == forms
@@ -130,20 +130,20 @@ def test_a_stack_is_split():
 
 
 def test_groups_across_the_border_of_a_stack_fall_back():
-    weight, features, skip = draw(4, 3, 3, 3), draw(1, 2, 4, 4), draw(1, 4, 8, 8, seed=1)
-    deferred = Stacked([Enlarged(features, layers.Nearest(2), (8, 8)), skip])
-    result = convolve(deferred, Kernel(weight, groups=2))
-    expected = F.conv2d(torch.cat([F.interpolate(features, scale_factor=2), skip], 1), weight, padding=1, groups=2)
-    assert torch.equal(result, expected)
+    enlarged, skip = F.interpolate(draw(1, 2, 4, 4), scale_factor=2), draw(1, 4, 8, 8, seed=1)
+    weight = draw(4, 3, 3, 3)
+    result = stack(convolve_parts([enlarged, skip], Kernel(weight, groups=2), always()))
+    assert torch.equal(result, F.conv2d(torch.cat([enlarged, skip], 1), weight, padding=1, groups=2))
     # Groups that do not lie across it are split.
     weight = draw(6, 2, 3, 3)
-    result = compute(convolve(deferred, Kernel(weight, groups=3)))
-    expected = F.conv2d(torch.cat([F.interpolate(features, scale_factor=2), skip], 1), weight, padding=1, groups=3)
-    torch.testing.assert_close(result, expected, rtol=0, atol=1e-12)
+    parts = convolve_parts([enlarged, skip], Kernel(weight, groups=3), always())
+    assert [part.shape[1] for part in parts] == [2, 4]
+    expected = F.conv2d(torch.cat([enlarged, skip], 1), weight, padding=1, groups=3)
+    torch.testing.assert_close(stack(parts), expected, rtol=0, atol=1e-12)
 
 
 class Doubling(layers.RegularConvolution):
-    """Somebody's own, which inherits the exact form of another function."""
+    """Somebody's own, of another function."""
 
     def forward(self, features: Tensor) -> Tensor:
         return 2 * super().forward(features)
@@ -154,14 +154,22 @@ class Wrapped(nn.Conv2d):
         return 2 * super()._conv_forward(features, weight, bias)
 
 
-def test_what_somebody_else_computes_is_not_rewritten():
-    assert takes_deferred(layers.RegularConvolution(2, 3))
-    assert not takes_deferred(Doubling(2, 3))
-    assert not takes_deferred(nn.Conv2d(2, 3, 3))
-    assert kernel_of(nn.Conv2d(2, 3, 3, padding=1)) is not None
+def separable_with(pointwise: nn.Module) -> nn.Module:
+    separable = layers.SeparableConvolution(2, 3)
+    separable.pointwise = pointwise
+    return separable
+
+
+def test_what_is_not_known_to_be_the_same_is_not_rewritten():
+    assert chains_of(nn.Conv2d(2, 3, 3, padding=1)) is not None
+    reflecting = layers.RegularConvolution(2, 3)
+    reflecting.padding_mode = "reflect"
     for module in (
         Doubling(2, 3),
         Wrapped(2, 3, 3, padding=1),
+        reflecting,
+        separable_with(Wrapped(2, 3, 1, bias=False)),
+        layers.AtrousRegularConvolution(2, 4, convolution=Doubling),
         nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"),
         nn.Conv2d(2, 3, 3, padding=1, stride=2),
         nn.Conv2d(2, 3, 3),
@@ -169,25 +177,32 @@ def test_what_somebody_else_computes_is_not_rewritten():
         nn.Conv2d(2, 3, 4, padding="same"),
         nn.ConvTranspose2d(2, 3, 3),
     ):
-        assert kernel_of(module) is None, module
-    replaced = layers.RegularConvolution(2, 3)
-    replaced.forward = lambda features: features
-    assert not takes_deferred(replaced)
-    assert kernel_of(replaced) is None
+        assert chains_of(module) is None, module
+        assert fuse(layers.Nearest(2), module, always(), is_stacked=True) is None
 
 
-def test_a_half_that_is_not_known_runs_as_it_is():
-    separable = built(layers.SeparableConvolution(CHANNELS, 3))
-    separable.pointwise = built(Wrapped(CHANNELS, 3, 1, bias=False))
-    forms = assert_same_function(layers.Nearest(CHANNELS), separable, (5, 6), (10, 12), stacks=False)
-    assert forms == ["Nearest + depthwise 3x3 -> transposed 4x4"]
+def test_where_nothing_is_cheaper_nothing_is_put_in():
+    convolution = layers.RegularConvolution(CHANNELS, 3)
+    assert fuse(layers.Bilinear(CHANNELS), convolution, always(), is_stacked=False) is None
+    assert fuse(layers.MaxUnpool(CHANNELS), convolution, always(), is_stacked=False) is None
+    fused = fuse(layers.Bilinear(CHANNELS), layers.RegularConvolution(4, 3), always(), is_stacked=True)
+    assert repr(fused) == "UpsampledConvolution(Bilinear, skip and RegularConvolution in one)"
+    assert not fused.state_dict()
 
 
-def test_hooks_inside_a_convolution_see_tensors():
-    separable, seen = built(layers.SeparableConvolution(CHANNELS, 3)), []
-    separable.depthwise.register_forward_hook(lambda module, args, output: seen.append(args[0].shape))
-    separable(Enlarged(draw(1, CHANNELS, 5, 6), layers.Nearest(CHANNELS), (10, 12)))
-    assert seen == [(1, CHANNELS, 10, 12)]
+class Tripled(layers.Nearest):
+    def upsample(self, features, output_size, pool_indices):
+        return 3 * super().upsample(features, output_size, pool_indices)
+
+
+def test_a_subclass_is_not_its_base_but_may_be_given_forms_of_its_own():
+    convolution = built(layers.RegularConvolution(CHANNELS, 3, kernel_size=1))
+    assert fuse(Tripled(CHANNELS), convolution, always(), is_stacked=False) is None
+    forms = UpsamplerForms(lambda kernel, size, output_size: kernel if kernel.bias is None else None)
+    fused = fuse(Tripled(CHANNELS), convolution, Rules(forms={Tripled: forms}), is_stacked=False)
+    features = draw(1, CHANNELS, 4, 5)
+    expected = convolution(Tripled(CHANNELS)(features, (8, 10)))
+    torch.testing.assert_close(fused(features, (8, 10)), expected, rtol=0, atol=1e-12)
 
 
 def test_the_enlarged_map_is_made_once():
@@ -199,12 +214,7 @@ def test_the_enlarged_map_is_made_once():
             return super().upsample(*args)
 
     upsampler = Counting(CHANNELS)
-    convolution = built(CONVOLUTIONS["atrous regular"](CHANNELS))
-    convolution(Enlarged(draw(1, CHANNELS, 5, 6), upsampler, (10, 12)))
+    convolution = built(CONVOLUTIONS["atrous regular"](2 * CHANNELS))
+    fused = fuse(upsampler, convolution, Rules(forms={Counting: FORMS[layers.Bilinear]}), is_stacked=True)
+    fused(draw(1, CHANNELS, 5, 6), (10, 12), draw(1, CHANNELS, 10, 12))
     assert upsampler.calls == 1
-
-
-def test_shapes_are_known_before():
-    enlarged = Enlarged(draw(2, 3, 4, 5), layers.Nearest(3), (8, 9))
-    assert enlarged.shape == (2, 3, 8, 9)
-    assert Stacked([enlarged, draw(2, 4, 8, 9)]).shape == (2, 7, 8, 9)
