@@ -1,7 +1,7 @@
 """Composes and reads configurations: the only file outside the commands that knows Hydra."""
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -71,8 +71,14 @@ def _hydra_of_shipped_configs() -> Iterator[None]:
         GlobalHydra.instance().hydra = running
 
 
+def add_resolver(name: str, function: Callable[..., Any]) -> None:
+    """Make ``${name:...}`` known to configurations; it is called when the value is read, and each time anew."""
+    OmegaConf.register_new_resolver(name, function, replace=True)
+
+
 def register_resolvers() -> None:
-    """Make the resolvers known that the configurations use."""
+    """Make the resolvers known that the configurations use, but for ``folder``, which :mod:`segnet.build` adds."""
+    add_resolver("folder_name", lambda path: "folder" if path is None else Path(path).resolve().name)
     OmegaConf.register_new_resolver("length", len, replace=True)
     OmegaConf.register_new_resolver("first", lambda *values: next(v for v in values if v is not None), replace=True)
 

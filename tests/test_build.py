@@ -27,8 +27,10 @@ def test_every_group_has_choices():
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
-def test_every_yaml_is_composed_and_built(group, choice, tmp_path):
+def test_every_yaml_is_composed_and_built(group, choice, tmp_path, write_camvid):
     config = compose([f"{group}={choice}", f"run_dir={tmp_path}"])
+    if (group, choice) == ("data", "folder"):
+        config.data.root = str(write_camvid(tmp_path, images=9))
     if group == "experiment":
         assert isinstance(instantiate(config.model), torch.nn.Module)
         return

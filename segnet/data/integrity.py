@@ -55,8 +55,8 @@ def check_samples(
             raise UserError(f"image and label of {dataset.ids[index]} differ in size: {image.shape[:2]}, {label.shape}")
         if channels is not None and image.shape[2] != channels:
             raise UserError(
-                f"the data set reads {dataset.ids[index]} with {image.shape[2]} channels, and data.channels={channels}: "
-                f"set data.channels={image.shape[2]}, and data.mean and data.std with one value for each channel"
+                f"the data set reads {dataset.ids[index]} with {image.shape[2]} channels, and data.channels={channels} "
+                f"was set: set data.channels={image.shape[2]}, and one value for each channel in data.mean and data.std"
             )
         counts = np.bincount(label.ravel(), minlength=256)
         strange = [value for value in np.flatnonzero(counts) if value >= len(classes) and value != ignore_index]

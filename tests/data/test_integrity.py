@@ -67,12 +67,12 @@ def test_masks_of_0_and_255_with_255_ignored_are_refused():
 def test_a_split_without_images_is_refused():
     with pytest.raises(UserError, match="a split of the data set holds no images: each of train, val and test needs"):
         module([[[0, 1]]], []).check()
-    with pytest.raises(UserError, match="the training split holds no images: a training needs one at least$"):
+    with pytest.raises(UserError, match=r"the training split holds no images: a training needs one at least$"):
         module([], [[[0, 1]]]).check()
 
 
 def test_other_channels_than_those_that_are_read_are_refused():
-    message = "the data set reads image0 with 3 channels, and data.channels=1: set data.channels=3, and data.mean"
+    message = "the data set reads image0 with 3 channels, and data.channels=1 was set: set data.channels=3"
     with pytest.raises(UserError, match=message):
         module([[[0, 1]]], channels=3).check()
 
