@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from segnet.errors import UserError, find_user_error
 from segnet.extras import install_command
@@ -89,12 +90,20 @@ def instantiate(config: DictConfig, *args: Any, **kwargs: Any) -> Any:
     Raises:
         UserError: raised inside a constructor, with its own message.
     """
-    from hydra.errors import InstantiationException
     from hydra.utils import instantiate as hydra_instantiate
 
-    try:
+    with _own_errors():
         return hydra_instantiate(config, *args, _convert_="all", **kwargs)
-    except InstantiationException as error:
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Raise the user's error that Hydra or OmegaConf has wrapped in one of its own."""
+    from hydra.errors import InstantiationException
+
+    try:
+        yield
+    except (InstantiationException, OmegaConfBaseException) as error:
         cause = find_user_error(error)
         if cause is None:
             raise
@@ -152,8 +161,13 @@ def to_yaml(config: Config) -> str:
 
 
 def to_values(config: Config, resolve: bool = True) -> Any:
-    """Return a config as plain dicts, lists and values, its interpolations resolved or as they were written."""
-    return OmegaConf.to_container(config, resolve=resolve)
+    """Return a config as plain dicts, lists and values, its interpolations resolved or as they were written.
+
+    Raises:
+        UserError: raised where a value is resolved, with its own message.
+    """
+    with _own_errors():
+        return OmegaConf.to_container(config, resolve=resolve)
 
 
 def from_values(values: Mapping[str, Any]) -> Config:

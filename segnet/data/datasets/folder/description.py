@@ -102,7 +102,7 @@ def describe_folder(root: Path) -> FolderDescription:
         raise UserError(f"cannot write {path}, which says what the masks mean: {error.strerror or error}") from error
     height, width = description.size
     log.info(
-        "found in %s: %s, %d images of %dx%d (median), %d channel%s, %s masks with the classes %s; look at %s, and change "
+        "found in %s: %s, %d images of %dx%d (median), %d channel%s, %s masks with the classes %s; look at %s, change "
         "what is wrong",
         *(root, description.layout, len(samples), width, height, description.channels),
         *("s" if description.channels > 1 else "", description.masks, ", ".join(classes), path),

@@ -3,17 +3,19 @@
 import csv
 import json
 import logging
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import yaml
 from PIL import Image
 
-from segnet.build import data_from_config
+from segnet.build import build_network, data_from_config
 from segnet.cli import evaluate, predict, train
 from segnet.config import compose, load_config, to_values
 from segnet.data import Folder
-from segnet.errors import UserError, find_user_error
+from segnet.errors import UserError
 
 COLOURS = np.array([[0, 0, 0], [200, 40, 40], [40, 40, 200]], np.uint8)
 SIZES = [(24, 32), (20, 30), (24, 32), (33, 17)]
@@ -86,7 +88,7 @@ def test_colours_can_be_read_as_grey(tmp_path):
     data.check()
     assert data.split("val").load(0, np.random.default_rng(0))[0].shape[2] == 1
     assert Folder("val", root).load(0, np.random.default_rng(0))[0].shape[2] == 3
-    with pytest.raises(UserError, match="data.mean has 3 values and data.channels=1"):
+    with pytest.raises(UserError, match=r"data\.mean has 3 values and data\.channels=1"):
         data_from_config(compose(["data=folder", f"data.root={root}", "data.channels=1"]))
 
 
@@ -98,10 +100,18 @@ def test_colours_can_be_read_as_grey(tmp_path):
     ],
 )
 def test_a_folder_that_is_not_there_is_a_sentence(overrides, message):
-    config = compose(["data=folder", *overrides])
-    with pytest.raises(Exception, match=message) as caught:
-        to_values(config)
-    assert str(find_user_error(caught.value)) == message
+    with pytest.raises(UserError) as caught:
+        to_values(compose(["data=folder", *overrides]))
+    assert str(caught.value) == message
+
+
+def test_from_python_it_is_a_sentence_too():
+    with pytest.raises(UserError, match="data=folder wants the folder of your images and masks"):
+        build_network(["data=folder"])
+    with pytest.raises(UserError, match="data=folder wants the folder of your images and masks"):
+        to_values(compose(["data=folder"]))
+    with pytest.raises(UserError, match="data=folder wants the folder of your images and masks"):
+        data_from_config(compose(["data=folder"]))
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
@@ -157,3 +167,23 @@ def test_batches_of_any_size_score_alike(tmp_path):
     joined = [sample for batch in many.eval_loader("train") for sample in batch["label"].tolist()]
     assert single == joined
     assert len(one.eval_loader("train")) > len(many.eval_loader("train"))
+
+
+@pytest.mark.slow
+def test_two_processes_count_each_image_of_several_sizes_once(tmp_path):
+    """Sizes are such that the two have different numbers of batches to score."""
+    sizes = [(24, 32), (20, 30), (24, 32), (20, 30), (24, 32), (33, 17)]
+    root = write_folder(tmp_path / "photos", count=40, sizes=sizes)
+    overrides = [*TINY[:3], "epochs=2", "logger=none", "trainer.precision=32-true", "data.num_workers=0"]
+    overrides += ["trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2", "data.eval_batch_size=3"]
+    command = [sys.executable, "-m", "segnet.cli.train", *overrides, f"data.root={root}", f"run_dir={tmp_path / 'run'}"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    data = data_from_config(load_config(tmp_path / "run"))
+    data.eval_batch_size = 3
+    assert len({len(data.eval_loader("val", rank, 2)) for rank in (0, 1)}) == 2
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    rows = list(csv.DictReader((tmp_path / "run" / "history.csv").read_text().splitlines()))
+    best = max(rows, key=lambda row: float(row["val/miou"]))
+    assert float(best["val/miou"]) == pytest.approx(metrics["val/miou"], abs=1e-6)
+    assert float(best["val/boundary_f1"]) == pytest.approx(metrics["val/boundary_f1"], abs=1e-6)
