@@ -16,6 +16,7 @@ from segnet.metrics import (
     scores,
     small_object_counts,
 )
+from segnet.metrics.confusion import _are_classes
 
 
 def naive_confusion(predictions, labels, num_classes, ignore_index):
@@ -96,6 +97,8 @@ def test_what_is_no_class_is_refused(label, prediction, message):
     for count in (confusion_matrix, image_confusions):
         with pytest.raises(UserError, match=message):
             count(predictions, labels, 3, 255)
+    assert not _are_classes(labels, predictions, 3)[1, 0, 1]  # which a GPU looks at
+    assert _are_classes(labels, predictions, 3).sum() == 7
     labels[1, 0, 1] = 255  # what is predicted where nothing is scored does not matter
     assert confusion_matrix(predictions, labels, 3, 255).tolist() == [[7, 0, 0], [0, 0, 0], [0, 0, 0]]
 

@@ -258,7 +258,7 @@ def test_rates_that_reach_beyond_the_crop_are_warned_of(tiny_config, tmp_path, c
     [
         (["optimizer.lr=-1"], "the settings of optimizer do not work: Invalid learning rate: -1; see --help optimizer"),
         (["optimizer.lr=0"], "optimizer.lr=0 is not allowed: give a number above 0"),
-        (["optimizer.lr=nan"], "optimizer.lr=nan is not allowed: give a number above 0"),
+        (["optimizer.lr=inf"], "optimizer.lr=inf is not allowed: give a number above 0"),
         (
             ["optimizer=sgd", "optimizer.momentum=-1"],
             "the settings of optimizer do not work: Invalid momentum value: -1",
