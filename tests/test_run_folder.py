@@ -16,7 +16,7 @@ def test_metrics_are_read_as_they_were_written(tmp_path):
 
 def test_damaged_metrics_are_named(tmp_path):
     (tmp_path / "metrics.json").write_text(json.dumps({"seed": 0})[:-1])
-    with pytest.raises(UserError, match=r"metrics\.json is damaged \(.*\): train the run again"):
+    with pytest.raises(UserError, match=r"metrics\.json is not whole \(.*\): run the command that wrote it again"):
         read_metrics(tmp_path)
 
 

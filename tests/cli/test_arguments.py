@@ -41,7 +41,7 @@ def test_what_is_quoted_null_or_no_path_stays():
     [
         [],
         ["upsampler=nearest,bilinear", "seed=0,1", "-m"],
-        ["data=camvid", "data.root=somewhere", "encoder.widths=[8,16]", "encoder.widths.0=3"],
+        ["data=camvid", "data.root=somewhere", "encoder.widths=[8,16]", "data.augmentation.scale.0=0.5"],
         ["+trainer.limit_val_batches=0", "++name=a", "~callbacks.progress_bar"],
         ["hydra/job_logging=none", "hydra.verbose=true"],
         ["task=super_resolution", "task.factor=4"],

