@@ -210,7 +210,7 @@ def main() -> None:
         PAGE.write_text(new_page, encoding="utf-8")
         PICTURE.write_text(new_picture, encoding="utf-8")
     elif broken or (page, PICTURE.read_text(encoding="utf-8")) != (new_page, new_picture):
-        sys.exit("the map is out of date or its order is broken: python -m scripts.architecture writes it anew")
+        sys.exit("the map is out of date or its order is broken: python -m scripts.architecture writes it again")
 
 
 if __name__ == "__main__":

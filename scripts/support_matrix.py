@@ -26,7 +26,7 @@ DTYPES = {name: getattr(torch, name) for name in ("float32", "float64", "bfloat1
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 MODES = ("eager", "compiled")
 SIZE, CHANNELS, BATCH = (4, 5), 8, 2
-# Twice the size, an odd size, and one that halving never gives. Each compiles anew, so the first two only.
+# Twice the size, an odd size, and one that halving never gives. Each compiles again, so the first two only.
 OUTPUT_SIZES = {"eager": [(8, 10), (7, 9), (6, 8)], "compiled": [(8, 10), (7, 9)]}
 
 INTRODUCTION = """\

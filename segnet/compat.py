@@ -41,7 +41,8 @@ def has_hooks(module: nn.Module) -> bool:
 
 def conv_forward(module: nn.Conv2d, features: Tensor, weight: Tensor) -> Tensor:
     """Convolve ``(N, C, H, W)`` as a module's own ``forward`` does, with other weights; its padding mode counts."""
-    return module._conv_forward(features, weight, module.bias)
+    convolved: Tensor = module._conv_forward(features, weight, module.bias)
+    return convolved
 
 
 def has_own_conv_forward(module: nn.Conv2d) -> bool:

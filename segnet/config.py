@@ -131,7 +131,7 @@ def instantiate_group(group: str, config: Config | None) -> list[Any]:
         config: the entries by name; null switches one off.
 
     Raises:
-        UserError: an entry wants a package that is not installed.
+        UserError: an entry needs a package that is not installed.
     """
     from hydra.errors import InstantiationException
 

@@ -93,7 +93,8 @@ def _locate(target: str) -> Callable[..., Any]:
     """
     module, _, name = target.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
+        built: Callable[..., Any] = getattr(importlib.import_module(module), name)
+        return built
     except ModuleNotFoundError as error:
         if error.name and not target.startswith(error.name):
             raise  # a package that is not installed; whoever builds the part says which extra brings it

@@ -107,7 +107,7 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def read_metrics(run_dir: Path) -> Metrics:
+def read_metrics(run_dir: Path) -> dict[str, Any]:
     """Read the ``metrics.json`` of a run; nothing where it has not ended.
 
     Raises:

@@ -4,7 +4,7 @@
     python -m scripts.benchmarks.against_smp --device cuda          on a GPU
     python -m scripts.benchmarks.against_smp --architectures unet   one network only
 
-Wants the extra: pip install -e '.[benchmark]'. CamVid is found through SEGNET_DATA; without it, drawn scenes of the
+Needs the extra: pip install -e '.[benchmark]'. CamVid is found through SEGNET_DATA; without it, drawn scenes of the
 same size stand in.
 """
 

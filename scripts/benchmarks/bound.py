@@ -2,7 +2,7 @@
 
     python -m scripts.benchmarks.bound --device cpu
 
-The networks are those of against_smp.py (wants the extra: pip install -e '.[benchmark]').
+The networks are those of against_smp.py (needs the extra: pip install -e '.[benchmark]').
 """
 
 from collections import defaultdict

@@ -1,6 +1,6 @@
 """The other side of against_smp.py: segmentation_models.pytorch trained as its own CamVid example does it.
 
-The example is examples/camvid_segmentation_multiclass.ipynb of that project, written anew here. It has Lightning,
+The example is examples/camvid_segmentation_multiclass.ipynb of that project, written again here. It has Lightning,
 float32, Adam, Dice loss, IoU counts in every step, albumentations with noise, blur, perspective and CLAHE, and four
 loading processes. What differs: the void label is ignored instead of learned as a class, so that the networks have as
 many classes as ours; the images' own mean and spread stand in for ImageNet's; nothing is pretrained.

@@ -31,7 +31,7 @@ def _cell(latency: Latency) -> dict[str, float]:
 
 
 class Record:
-    """A benchmark's file, written anew with each row; rows with other keys stay if the same device measured them.
+    """A benchmark's file, written again with each row; rows with other keys stay if the same device measured them.
 
     Args:
         out: folder of the files.

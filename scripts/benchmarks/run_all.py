@@ -2,7 +2,7 @@
 
     python -m scripts.benchmarks.run_all --device cuda --out docs/performance
 
-A benchmark whose record is in the folder already is left out, so that a run that was cut off goes on where it was;
+A benchmark whose record is in the folder already is left out, so that a run that was cut off continues where it was;
 delete a record to measure it again. Each has a time limit; one that fails or takes too long is named at the end, and
 the others run all the same.
 """

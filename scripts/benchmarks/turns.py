@@ -82,7 +82,7 @@ def peak_resident_mib() -> float:
 
 
 def forget_peak() -> None:
-    """Have :func:`peak_resident_mib` start anew from what is resident now (Linux)."""
+    """Have :func:`peak_resident_mib` start again from what is resident now (Linux)."""
     Path("/proc/self/clear_refs").write_text("5")
 
 

@@ -139,7 +139,7 @@ def _check_choice(override: "Override", folders: Sequence[Path]) -> None:
 def _first_choice(override: "Override") -> str:
     """Return an override without its sweep: the structure of the config is that of its first value."""
     if not override.is_sweep_override():
-        return override.input_line
+        return str(override.input_line)
     return f"{override.get_key_element()}={next(iter(override.sweep_string_iterator()))}"
 
 

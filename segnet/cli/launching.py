@@ -6,7 +6,6 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from segnet.ablation.design.plan import override_text
-from segnet.compat import hydra_callbacks
 
 
 def run_launched_job(config: DictConfig) -> str:
@@ -30,9 +29,11 @@ class Launcher:
         from hydra.core.plugins import Plugins
         from hydra.types import HydraContext, RunMode
 
-        from segnet.devices import available_cores  # late: it imports torch, which workers do after they took a GPU
+        from segnet.compat import hydra_callbacks
+        from segnet.devices import available_cores  # late: both import torch, which workers do after they took a GPU
 
         hydra, running = GlobalHydra.instance().hydra, HydraConfig.get()
+        assert hydra is not None, "a launcher is made inside a command of Hydra's"
         overrides = [*running.overrides.hydra, *running.overrides.task]
         config = hydra.config_loader.load_configuration(running.job.config_name, overrides, RunMode.MULTIRUN)
         self._launcher = Plugins.instance().instantiate_launcher(

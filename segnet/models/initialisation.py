@@ -13,7 +13,7 @@ from segnet.randomness import torch_stream
 
 
 def initialise(network: nn.Module, seed: int) -> None:
-    """Draw all parameters of ``network`` anew.
+    """Draw all parameters of ``network`` again.
 
     Convolutions follow :func:`segnet.layers.convolution.initialise_convolution`; a module whose
     ``reset_parameters`` takes a generator draws its own; norms start at scale one and shift zero. A module that has
@@ -38,6 +38,6 @@ def _initialise(module: nn.Module, name: str, seed: int) -> None:
         elif "generator" in inspect.signature(getattr(module, "reset_parameters", lambda: None)).parameters:
             module.reset_parameters(generator=generator)
         else:
-            raise TypeError(f"{type(module).__name__} at {name!r} wants a reset_parameters(generator) of its own")
+            raise TypeError(f"{type(module).__name__} at {name!r} needs a reset_parameters(generator) of its own")
     for child_name, child in module.named_children():
         _initialise(child, f"{name}.{child_name}" if name else child_name, seed)

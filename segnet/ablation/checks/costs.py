@@ -50,7 +50,9 @@ def measure_costs(configs: Mapping[str, Config], repeats: int = 10) -> CostsReco
     for workload_name, latency in measure_latencies(workloads, device, repeats).items():
         name, task = timed[workload_name]
         arms[name]["latency_ms"][task] = cast(LatencyRecord, asdict(latency))
-    return {"setting": {"batch_size": 1, "precision": precision, **describe_device(device)}, "arms": arms}
+    setting: dict[str, str | int] = {"batch_size": 1, "precision": precision}
+    setting |= cast(dict[str, str | int], describe_device(device))
+    return {"setting": setting, "arms": arms}
 
 
 def _count(network: nn.Module, images: torch.Tensor) -> ArmCosts:

@@ -23,7 +23,7 @@ from segnet.build import data_from_config, network_from_config
 from segnet.config import Config
 from segnet.data import DataModule
 from segnet.data.hashing import hash_batch, hash_tensor
-from segnet.data.samples import Sample
+from segnet.data.samples import Batch
 from segnet.errors import UserError
 from segnet.run_folder import BATCH_RECORD, read_json, read_metrics
 
@@ -33,10 +33,10 @@ ParameterHashes = Mapping[tuple[str, tuple[int, ...]], str]
 """By name and shape."""
 
 
-def training_batch(data: DataModule, keys: Sequence[tuple[int, int]]) -> Sample:
+def training_batch(data: DataModule, keys: Sequence[tuple[int, int]]) -> Batch:
     """Make an augmented training batch on the CPU, as a training there does, from its samples' ``(epoch, index)``."""
     loader = data.train_loader()
-    batch: Sample = loader.collate_fn([loader.dataset[key] for key in keys]).augment()
+    batch: Batch = loader.collate_fn([loader.dataset[key] for key in keys]).augment()
     return batch
 
 

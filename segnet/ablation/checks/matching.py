@@ -87,7 +87,7 @@ def _present_widths(config: Config, name: str) -> Widths:
     decoder = _body(config).decoder
     if not isinstance(decoder, MirrorDecoder) or not any(_convolves(stage) for stage in decoder.stages):
         raise UserError(
-            f"match wants a decoder whose steps have a width, and that of the arm {name} has none: leave match out"
+            f"match needs a decoder whose steps have a width, and that of the arm {name} has none: leave match out"
         )
     return [cast(int, stage.out_channels) if _convolves(stage) else None for stage in decoder.stages]
 

@@ -74,7 +74,7 @@ class BackboneEncoder(nn.Module):
         self.pooling = nn.ModuleList(MaxPool(width) for width in channels[:-1])
 
     def initialise(self, generator: torch.Generator) -> None:
-        """Draw the backbone's own start anew, by ``generator``'s seed alone; pretrained weights stay as they are."""
+        """Draw the backbone's own start again, by ``generator``'s seed alone; pretrained weights stay as they are."""
         seed = generator.initial_seed()
         if not self.pretrained:
             # Libraries draw from torch's global generator: it is seeded for them, and put back.
