@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from segnet.config import Config, compose, instantiate, instantiate_from_own_keys, load_config
+from segnet.config import Config, add_resolver, compose, instantiate, instantiate_from_own_keys, load_config
 from segnet.errors import UserError
 from segnet.run_folder import checkpoint_file
 
@@ -13,6 +13,15 @@ if TYPE_CHECKING:
 
     from segnet.data import DataModule
     from segnet.training.task import Task
+
+
+def _folder_setting(*arguments: Any) -> Any:
+    from segnet.data.datasets.folder import folder_setting
+
+    return folder_setting(*arguments)
+
+
+add_resolver("folder", _folder_setting)  # here, where data may be imported
 
 
 def network_from_config(config: Config, seed: int | None = None) -> "nn.Module":

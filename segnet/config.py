@@ -1,12 +1,13 @@
 """Composes and reads configurations: the only file outside the commands that knows Hydra."""
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from segnet.errors import UserError, find_user_error
 from segnet.extras import install_command
@@ -71,8 +72,14 @@ def _hydra_of_shipped_configs() -> Iterator[None]:
         GlobalHydra.instance().hydra = running
 
 
+def add_resolver(name: str, function: Callable[..., Any]) -> None:
+    """Make ``${name:...}`` known to configurations; it is called when the value is read, and each time anew."""
+    OmegaConf.register_new_resolver(name, function, replace=True)
+
+
 def register_resolvers() -> None:
-    """Make the resolvers known that the configurations use."""
+    """Make the resolvers known that the configurations use, but for ``folder``, which :mod:`segnet.build` adds."""
+    add_resolver("folder_name", lambda path: "folder" if path is None else Path(path).resolve().name)
     OmegaConf.register_new_resolver("length", len, replace=True)
     OmegaConf.register_new_resolver("first", lambda *values: next(v for v in values if v is not None), replace=True)
 
@@ -83,12 +90,20 @@ def instantiate(config: DictConfig, *args: Any, **kwargs: Any) -> Any:
     Raises:
         UserError: raised inside a constructor, with its own message.
     """
-    from hydra.errors import InstantiationException
     from hydra.utils import instantiate as hydra_instantiate
 
-    try:
+    with _own_errors():
         return hydra_instantiate(config, *args, _convert_="all", **kwargs)
-    except InstantiationException as error:
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Raise the user's error that Hydra or OmegaConf has wrapped in one of its own."""
+    from hydra.errors import InstantiationException
+
+    try:
+        yield
+    except (InstantiationException, OmegaConfBaseException) as error:
         cause = find_user_error(error)
         if cause is None:
             raise
@@ -146,8 +161,13 @@ def to_yaml(config: Config) -> str:
 
 
 def to_values(config: Config, resolve: bool = True) -> Any:
-    """Return a config as plain dicts, lists and values, its interpolations resolved or as they were written."""
-    return OmegaConf.to_container(config, resolve=resolve)
+    """Return a config as plain dicts, lists and values, its interpolations resolved or as they were written.
+
+    Raises:
+        UserError: raised where a value is resolved, with its own message.
+    """
+    with _own_errors():
+        return OmegaConf.to_container(config, resolve=resolve)
 
 
 def from_values(values: Mapping[str, Any]) -> Config:

@@ -27,8 +27,10 @@ def test_every_group_has_choices():
 
 
 @pytest.mark.parametrize(("group", "choice"), CHOICES)
-def test_every_yaml_is_composed_and_built(group, choice, tmp_path):
+def test_every_yaml_is_composed_and_built(group, choice, tmp_path, write_camvid):
     config = compose([f"{group}={choice}", f"run_dir={tmp_path}"])
+    if (group, choice) == ("data", "folder"):
+        config.data.root = str(write_camvid(tmp_path, images=9))
     if group == "experiment":
         assert isinstance(instantiate(config.model), torch.nn.Module)
         return
@@ -44,6 +46,17 @@ def test_every_yaml_is_composed_and_built(group, choice, tmp_path):
             instantiate(part)
         return
     assert instantiate(node) is not None
+
+
+@pytest.mark.parametrize(
+    "path", sorted(config_dir().glob("*/*.yaml")), ids=lambda path: f"{path.parent.name}/{path.stem}"
+)
+def test_every_yaml_begins_with_what_it_is(path):
+    """``segnet-train --help GROUP`` prints these lines."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    first = lines[1] if lines[0].startswith("# @package") else lines[0]
+    assert first.startswith("# "), path
+    assert len(first.split()) > 2
 
 
 def test_a_network_from_python_takes_overrides():

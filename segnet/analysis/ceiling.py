@@ -144,11 +144,11 @@ def ceilings(
                 confusions[name, stride] += confusion_matrix(found, *facts)
                 counts = boundary_f1_counts(found[None], facts[0][None], *facts[1:])
                 boundaries[name, stride] += image_f1(counts[0, :, :num_classes].numpy())
-    return [_row(*key, confusion.numpy(), boundaries[key]) for key, confusion in confusions.items()]
+    return [_row(*key, confusion.numpy(), ignore_index, boundaries[key]) for key, confusion in confusions.items()]
 
 
-def _row(name: str, stride: int, confusion: np.ndarray, boundary: np.ndarray) -> Ceiling:
-    counts = class_counts(confusion)[:, :-1]
+def _row(name: str, stride: int, confusion: np.ndarray, ignore_index: int, boundary: np.ndarray) -> Ceiling:
+    counts = class_counts(confusion, ignore_index)[:, :-1]
     answered = 1 - confusion[:, -1].sum() / max(confusion.sum(), 1)
     return Ceiling(name, stride, float(mean_iou(counts)), float(mean_f1(boundary)), float(answered))
 

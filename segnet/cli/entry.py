@@ -13,6 +13,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 import segnet
+import segnet.build  # adds the resolver of data=folder
 from segnet.cli.arguments import check_overrides, config_folders, quote_paths
 from segnet.cli.help import show_help
 from segnet.cli.sweep import note_failure, sweep_failures, sweep_folder

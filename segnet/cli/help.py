@@ -77,5 +77,6 @@ def _show_group(group: str, folders: Sequence[Path]) -> None:
         for line in lines:
             if not line.startswith("#"):
                 break
-            comments.append(line.lstrip("# "))
+            if not line.startswith("# @package"):  # for Hydra
+                comments.append(line.lstrip("# "))
         sys.stdout.write(f"{group}={name}\n" + "".join(f"    {line}\n" for line in comments))

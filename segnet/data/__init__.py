@@ -4,6 +4,7 @@ from segnet.data.augmentation.augmentation import Augmentation
 from segnet.data.datasets.acquisition import Acquisition
 from segnet.data.datasets.brain import Brain
 from segnet.data.datasets.camvid import CamVid
+from segnet.data.datasets.folder import Folder
 from segnet.data.datasets.shapes import Shapes
 from segnet.data.images import read_image, read_label
 from segnet.data.module import DataModule
@@ -16,6 +17,7 @@ __all__ = [
     "CamVid",
     "DataModule",
     "FileDataset",
+    "Folder",
     "Sample",
     "SegmentationDataset",
     "Shapes",

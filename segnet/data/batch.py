@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import torch
@@ -121,6 +121,14 @@ class TrainingSamples(torch.utils.data.Dataset):
         return TrainingSample(*cut(planes(image), label, draw), index)
 
 
+def refuse_sizes(size: tuple[int, int], other: tuple[int, int]) -> NoReturn:
+    """Say that images of two sizes, height and width, cannot be trained on together."""
+    raise UserError(
+        f"images of {size[1]}x{size[0]} and {other[1]}x{other[0]} pixels cannot share a batch: set "
+        f"data.augmentation.crop=[HEIGHT,WIDTH], or data.batch_size=1"
+    )
+
+
 class Collate:
     """Joins training samples into a batch.
 
@@ -140,10 +148,7 @@ class Collate:
         draws = [sample.draw for sample in samples]
         sizes = sorted({draw.size for draw in draws})
         if len(sizes) > 1:
-            raise UserError(
-                f"images of {sizes[0][1]}x{sizes[0][0]} and {sizes[1][1]}x{sizes[1][0]} pixels cannot share a batch: "
-                f"set data.augmentation.crop=[HEIGHT,WIDTH], or data.batch_size=1"
-            )
+            refuse_sizes(*sizes[:2])
         parts = [sample.label.shape for sample in samples]
         canvas = [max(sides) for sides in zip(*parts, strict=True)]
 

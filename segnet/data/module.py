@@ -1,19 +1,21 @@
 """One place for all that a training takes from a data set."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from segnet.data.augmentation.augmentation import Augmentation
-from segnet.data.batch import Collate, TrainingSamples
+from segnet.data.batch import Collate, TrainingSamples, refuse_sizes
 from segnet.data.cache import CachedDataset, decode_once
-from segnet.data.integrity import count_pixels
+from segnet.data.integrity import absent_classes, check_samples, image_sizes
 from segnet.data.samples import Batch, EvaluationSamples, SegmentationDataset
-from segnet.data.sampling import EvaluationOrder, TrainingOrder
+from segnet.data.sampling import EvaluationBatches, EvaluationOrder, TrainingOrder
 from segnet.devices import available_cores
-from segnet.errors import UserError
+from segnet.errors import UserError, require
 
 SPLITS = ("train", "val", "test")
 
@@ -36,6 +38,9 @@ class DataModule:
         cache_budget_gib: a split made from files is decoded once, into a file of at most this size; 0 decodes it in
             every epoch. See :class:`segnet.data.cache.CachedDataset`.
         cache_dir: folder of that file; None chooses one.
+
+    Raises:
+        UserError: a value is out of its range; the message names the setting.
     """
 
     def __init__(
@@ -54,6 +59,15 @@ class DataModule:
         cache_budget_gib: float = 4.0,
         cache_dir: str | Path | None = None,
     ) -> None:
+        require(batch_size >= 1, "data.batch_size", batch_size, "an integer from 1 up")
+        require(eval_batch_size >= 1, "data.eval_batch_size", eval_batch_size, "an integer from 1 up")
+        require(
+            num_workers is None or num_workers >= 0, "data.num_workers", num_workers, "an integer from 0 up, or null"
+        )
+        require(0 < scale < math.inf, "data.scale", scale, "a number above 0")
+        require(passes >= 1, "data.passes", passes, "an integer from 1 up")
+        require(0 <= cache_budget_gib < math.inf, "data.cache_budget_gib", cache_budget_gib, "a number from 0 up")
+        _check_facts(classes, ignore_index, channels, augmentation)
         self._dataset = dataset
         self.classes = list(classes)
         self.colours = [tuple(colour) for colour in classes.values()]
@@ -65,6 +79,7 @@ class DataModule:
         # Kept here and not by functools.cache, which would keep each module and its decoded images for ever.
         self._splits: dict[str, SegmentationDataset] = {}
         self._pixel_counts: dict[str, Tensor] = {}
+        self._sizes: dict[str, list[tuple[int, int]]] = {}
 
     def split(self, name: str) -> SegmentationDataset:
         """Return the split "train", "val" or "test", the same object at each call.
@@ -81,18 +96,34 @@ class DataModule:
     def pixel_counts(self, split: str) -> Tensor:
         """Check all samples of a split and return the pixels of each class, ``(images, K)`` int64."""
         if split not in self._pixel_counts:
-            self._pixel_counts[split] = count_pixels(self.split(split), self.classes, self.ignore_index)
+            facts = check_samples(self.split(split), self.classes, self.ignore_index, self.channels)
+            self._pixel_counts[split], self._sizes[split] = facts
         return self._pixel_counts[split]
 
+    def sizes(self, split: str) -> list[tuple[int, int]]:
+        """Return the height and width of each image of a split, as its files have them."""
+        if split not in self._sizes:
+            self._sizes[split] = image_sizes(self.split(split))
+        return self._sizes[split]
+
+    def absent_classes(self) -> list[str]:
+        """Return the classes without a pixel in the training split, see :mod:`segnet.data.integrity`."""
+        return absent_classes(self.pixel_counts("train"), self.classes, self.ignore_index)
+
     def check(self, world_size: int = 1) -> None:
-        """Check the labels of all splits, and the batch size.
+        """Check the samples of all splits, and the batch size.
 
         Raises:
-            UserError: see :func:`segnet.data.integrity.count_pixels`, or the batch size does not fit.
+            UserError: see :func:`segnet.data.integrity.check_samples` and :meth:`absent_classes`; or the batch size
+                does not fit, or training images of several sizes would have to share a batch.
         """
         self.check_batch_size(world_size)
         for name in SPLITS:
             self.pixel_counts(name)
+        self.absent_classes()
+        sizes = sorted(set(self.sizes("train")))
+        if len(sizes) > 1 and self.augmentation.crop is None and self.batch_size > world_size:
+            refuse_sizes(*sizes[:2])
 
     def check_batch_size(self, world_size: int = 1) -> None:
         """Check the batch size alone.
@@ -101,6 +132,8 @@ class DataModule:
             UserError: it does not fit the training split or the number of processes.
         """
         size = len(self.split("train").ids)
+        if size == 0:
+            raise UserError("the training split holds no images: a training needs one at least")
         if self.batch_size > size:
             raise UserError(
                 f"the batch size {self.batch_size} is larger than the training split of {size} images: "
@@ -125,7 +158,8 @@ class DataModule:
         samples = TrainingSamples(self.split("train"), self.augmentation, self.scale, self.seed)
         order = TrainingOrder(len(samples), self.batch_size, self.seed, self.passes, rank, world_size)
         collate = Collate(self.augmentation)
-        return self._loader(samples, order, self.batch_size // world_size, pin_memory, collate_fn=collate)
+        share = self.batch_size // world_size
+        return self._loader(samples, pin_memory, batch_size=share, sampler=order, collate_fn=collate)
 
     def training_batches(self, epoch: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Yield the augmented batches of an epoch, on the CPU: the bits that a training on the CPU learns from."""
@@ -135,28 +169,45 @@ class DataModule:
             yield batch.augment()
 
     def eval_loader(self, split: str, rank: int = 0, world_size: int = 1, pin_memory: bool = False) -> DataLoader:
-        """Batches of one process's share of a split, each sample once over all processes."""
+        """Batches of one process's share of a split, each sample once over all processes, in the order of the split.
+
+        Where images differ in size, a batch ends before an image of another size than its own.
+        """
         samples = EvaluationSamples(self.split(split), self.scale)
-        return self._loader(samples, EvaluationOrder(len(samples), rank, world_size), self.eval_batch_size, pin_memory)
+        order = EvaluationOrder(len(samples), rank, world_size)
+        batches = EvaluationBatches(order, self.eval_batch_size, lambda: self.sizes(split))
+        return self._loader(samples, pin_memory, batch_sampler=batches)
 
     def _loader(
-        self,
-        samples: TrainingSamples | EvaluationSamples,
-        order: TrainingOrder | EvaluationOrder,
-        batch_size: int,
-        pin_memory: bool,
-        collate_fn: Callable | None = None,
+        self, samples: TrainingSamples | EvaluationSamples, pin_memory: bool, **how_batches_are_made: Any
     ) -> DataLoader:
         if isinstance(samples.dataset, CachedDataset):
             samples.dataset.open()  # here and not in each loading process
         return DataLoader(
             samples,
-            batch_size=batch_size,
-            sampler=order,
             num_workers=self.num_workers,
             persistent_workers=self.num_workers > 0,
             pin_memory=pin_memory,
-            collate_fn=collate_fn,
+            **how_batches_are_made,
+        )
+
+
+def _check_facts(
+    classes: Mapping[str, tuple[int, int, int]], ignore_index: int, channels: int, augmentation: Augmentation
+) -> None:
+    """Check what a data set says of itself."""
+    require(0 <= ignore_index <= 255, "data.ignore_index", ignore_index, "a label from 0 to 255")
+    require(channels in (1, 3), "data.channels", channels, "1 (grey) or 3 (colour)")
+    others = len(classes) - (ignore_index < len(classes))
+    if others < 2 or len(classes) > 256:
+        raise UserError(
+            f"data.classes names {len(classes)} classes ({', '.join(classes)}), {others} of them other than "
+            f"data.ignore_index={ignore_index}: a network needs 2 to tell apart, and a label has room for 256"
+        )
+    if len(augmentation.fill) != channels:
+        raise UserError(
+            f"data.mean has {len(augmentation.fill)} values and data.channels={channels}: give data.mean and data.std "
+            f"one value for each channel"
         )
 
 

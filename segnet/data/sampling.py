@@ -1,6 +1,6 @@
 """The order in which samples are seen, over epochs and processes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 
@@ -58,3 +58,29 @@ class EvaluationOrder(torch.utils.data.Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         return iter(self.indices)
+
+
+class EvaluationBatches(torch.utils.data.Sampler[list[int]]):
+    """Cuts an order into batches of images of one size, the order as it is: no image is resized, padded or moved.
+
+    Args:
+        order: of the samples.
+        batch_size: most samples in a batch.
+        sizes: returns the size of each sample of the split; called when the first batch is asked for.
+    """
+
+    def __init__(self, order: EvaluationOrder, batch_size: int, sizes: Callable[[], Sequence[tuple[int, int]]]) -> None:
+        self.order, self.batch_size, self._sizes = order, batch_size, sizes
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        sizes, batch = self._sizes(), []
+        for index in self.order:
+            if batch and (len(batch) == self.batch_size or sizes[index] != sizes[batch[0]]):
+                yield batch
+                batch = []
+            batch.append(index)
+        if batch:
+            yield batch

@@ -5,6 +5,7 @@ from pathlib import Path
 from segnet.build import data_from_config, load, task_from_config
 from segnet.config import load_config
 from segnet.devices import choose_device
+from segnet.errors import UserError
 from segnet.training.task import SplitResult
 
 
@@ -25,6 +26,8 @@ def score_run(
     """
     config = load_config(run_dir)
     if data_root is not None:
+        if "root" not in config.data.dataset:
+            raise UserError(f"data_root={data_root} is of no use: data={config.data.name} has no folder; leave it out")
         config.data.dataset.root = data_root
     task, data = task_from_config(config), data_from_config(config)
     task.check_split(data, split)

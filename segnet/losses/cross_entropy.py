@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segnet.errors import require
+
 
 def cross_entropy(
     logits: Tensor, labels: Tensor, ignore_index: int, class_weights: Tensor | None = None, label_smoothing: float = 0.0
@@ -47,11 +49,15 @@ class CrossEntropy(nn.Module):
     Args:
         ignore_index: label that does not count.
         class_weights: one weight a class, or None for equal weights.
-        label_smoothing: share of the target that is spread over all classes.
+        label_smoothing: share of the target that is spread over all classes, 0..1.
+
+    Raises:
+        segnet.errors.UserError: the share is out of its range.
     """
 
     def __init__(self, ignore_index: int, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__()
+        require(0 <= label_smoothing <= 1, "loss.label_smoothing", label_smoothing, "a number from 0 to 1")
         self.ignore_index = ignore_index
         self.label_smoothing = label_smoothing
         self.register_buffer("class_weights", class_weights, persistent=False)

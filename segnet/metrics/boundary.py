@@ -147,7 +147,10 @@ def boundary_iou_counts(
     predicted, labelled = (_rim(classes, scored, distance) for classes in (predictions, labels))
     hit = predicted & labelled & (predictions == labels)
     chosen = ((labels, hit), (labels, labelled), (predictions, predicted))
-    return torch.stack([_count_classes(classes, where, num_classes) for classes, where in chosen], dim=1)
+    counts = torch.stack([_count_classes(classes, where, num_classes) for classes, where in chosen], dim=1)
+    if 0 <= ignore_index < num_classes:
+        counts[:, 2, ignore_index] = 0  # no class of the scores, see class_counts
+    return counts
 
 
 def _rim(classes: Tensor, scored: Tensor, distance: int) -> Tensor:

@@ -9,11 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from segnet.errors import UserError
 from segnet.metrics.counts import class_counts, class_iou, mean_iou
 
 MIOU_DEFINITION = (
     "mIoU: mean over the classes that occur in the labels or predictions of the split, from one confusion matrix over "
-    "all its pixels at the labels' own resolution, ignored pixels left out"
+    "all its pixels at the labels' own resolution, ignored pixels left out; a class that is the ignore index is not in "
+    "the mean, and pixels predicted as it are wrong"
 )
 
 
@@ -29,6 +31,10 @@ def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int, igno
     Returns:
         ``(K, K)`` int64 on the inputs' device; the entry ``[i, j]`` counts pixels of class i predicted as j.
 
+    Raises:
+        UserError: a label is neither a class nor the ignore index, or a prediction of a scored pixel is no class. On a
+            GPU, where looking would wait for the device, it ends with the device's own error of an index out of range.
+
     Example:
         >>> labels = torch.tensor([[0, 0, 1], [1, 1, 255]])  # the last pixel is ignored
         >>> predictions = torch.tensor([[0, 1, 1], [1, 1, 0]])
@@ -36,21 +42,47 @@ def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int, igno
         tensor([[1, 1],
                 [0, 3]])
     """
-    scored = labels != ignore_index
-    # Ignored pixels go to one further bin: a masked selection would wait for the device.
-    pairs = torch.where(scored, labels.long() * num_classes + predictions.long(), num_classes**2)
-    return _count(pairs.flatten(), num_classes**2 + 1)[:-1].reshape(num_classes, num_classes)
+    return image_confusions(predictions[None], labels[None], num_classes, ignore_index)[0]
 
 
 def image_confusions(predictions: Tensor, labels: Tensor, num_classes: int, ignore_index: int) -> Tensor:
-    """Count each image of a batch ``(N, H, W)`` for itself: ``(N, K, K)``, see :func:`confusion_matrix`."""
-    images = len(labels)
-    offsets = torch.arange(images, device=labels.device)[:, None, None] * num_classes
-    # Rows of all images below one another; what is ignored goes to one further row.
-    rows = torch.where(labels != ignore_index, labels.long() + offsets, images * num_classes)
-    pairs = (rows * num_classes + predictions.long()).flatten()
-    counts = _count(pairs, (images * num_classes + 1) * num_classes)
-    return counts[: images * num_classes**2].reshape(images, num_classes, num_classes)
+    """Count each image of a batch ``(N, ...)`` for itself: ``(N, K, K)``, see :func:`confusion_matrix`."""
+    images, cells = len(labels), num_classes**2
+    if ignore_index < 0:
+        labels = labels.long()  # a byte would be compared with the byte that -1 wraps around to
+    scored = labels != ignore_index
+    if labels.device.type == "cpu" and labels.numel():
+        _check_classes(predictions, labels, scored, num_classes, ignore_index)
+    pairs = torch.add(predictions.long(), labels.long(), alpha=num_classes)
+    if images > 1:
+        pairs += torch.arange(0, images * cells, cells, device=labels.device).reshape(-1, *[1] * (labels.ndim - 1))
+    # The matrices of all images in a row. Ignored pixels go to one further bin, since a masked selection would wait for
+    # the device.
+    places = torch.where(scored, pairs, images * cells)
+    if labels.device.type != "cpu":  # what is no class goes to a bin that there is not
+        places = torch.where(scored & ~_are_classes(labels, predictions, num_classes), images * cells + 1, places)
+    return _count(places.flatten(), images * cells + 1)[:-1].reshape(images, num_classes, num_classes)
+
+
+def _are_classes(labels: Tensor, predictions: Tensor, num_classes: int) -> Tensor:
+    labels, predictions = labels.long(), predictions.long()
+    return (labels >= 0) & (labels < num_classes) & (predictions >= 0) & (predictions < num_classes)
+
+
+def _check_classes(predictions: Tensor, labels: Tensor, scored: Tensor, num_classes: int, ignore_index: int) -> None:
+    """Refuse scored pixels that are no class: by the extremes first, in a small part of the counting's time."""
+    extremes = *torch.where(scored, labels, 0).aminmax(), *predictions.aminmax()
+    if all(0 <= value.item() < num_classes for value in extremes):
+        return
+    strange = scored & ~_are_classes(labels, predictions, num_classes)
+    if not strange.any():
+        return  # what is predicted for pixels that are not scored does not matter
+    label, prediction = labels[strange][0].item(), predictions[strange][0].item()
+    if 0 <= label < num_classes:
+        raise UserError(f"a prediction is {prediction}, which is no class (0..{num_classes - 1})")
+    raise UserError(
+        f"a label is {label}, which is neither a class (0..{num_classes - 1}) nor the ignore index ({ignore_index})"
+    )
 
 
 def _count(places: Tensor, bins: int) -> Tensor:
@@ -84,15 +116,15 @@ class Scores(NamedTuple):
     pixel_accuracy: float
 
 
-def scores(confusion: Tensor) -> Scores:
-    """Compute the scores of a ``(K, K)`` confusion matrix.
+def scores(confusion: Tensor, ignore_index: int = -1) -> Scores:
+    """Compute the scores of a ``(K, K)`` confusion matrix; ``ignore_index`` is that of :func:`class_counts`.
 
     Example:
         >>> confusion = torch.tensor([[1, 1, 0], [0, 3, 0], [0, 0, 0]])  # the third class does not occur
         >>> scores(confusion).miou  # the mean of 1/2 and 3/4
         0.625
     """
-    counts = class_counts(confusion.cpu().numpy())
+    counts = class_counts(confusion.cpu().numpy(), ignore_index)
     hits, labelled, _ = torch.from_numpy(counts).double()
     recall = hits / labelled  # 0 / 0 is NaN: the class is not labelled
     iou = torch.from_numpy(class_iou(counts))

@@ -6,11 +6,23 @@ Counts ``(..., 3, K)`` are the pixels of each class that were hit (labelled and 
 import numpy as np
 
 
-def class_counts(confusions: np.ndarray) -> np.ndarray:
-    """Reduce confusion matrices ``(..., K, K)`` to all that IoU needs, ``(..., 3, K)``."""
+def class_counts(confusions: np.ndarray, ignore_index: int = -1) -> np.ndarray:
+    """Reduce confusion matrices to all that IoU needs.
+
+    Args:
+        confusions: ``(..., K, K)``, rows the labels, columns the predictions.
+        ignore_index: label that was left out. Where it is one of the classes, that class is no class of the scores:
+            pixels predicted as it count against the class that they are labelled as, and against no other.
+
+    Returns:
+        ``(..., 3, K)``.
+    """
     confusions = np.asarray(confusions)
     hits = np.diagonal(confusions, axis1=-2, axis2=-1)
-    return np.stack([hits, confusions.sum(-1), confusions.sum(-2)], axis=-2)
+    predicted = confusions.sum(-2)
+    if 0 <= ignore_index < confusions.shape[-1]:
+        predicted[..., ignore_index] = 0
+    return np.stack([hits, confusions.sum(-1), predicted], axis=-2)
 
 
 def class_iou(counts: np.ndarray) -> np.ndarray:

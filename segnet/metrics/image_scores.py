@@ -25,6 +25,8 @@ class ImageScores:
         trimap: ``(n, W, K, K)``, the confusion matrix of each band, see :func:`segnet.metrics.trimap_confusions`.
         trimap_widths: ``(W,)`` of the bands, pixels.
         small_objects: ``(n, 3, K)``, see :func:`segnet.metrics.small_object_counts`.
+        ignore_index: label that was left out; it matters where it is one of the classes, see
+            :func:`segnet.metrics.class_counts`. -1 in files that do not say.
     """
 
     names: np.ndarray
@@ -35,6 +37,11 @@ class ImageScores:
     trimap: np.ndarray
     trimap_widths: np.ndarray
     small_objects: np.ndarray
+    ignore_index: int = -1
+
+    def class_counts(self) -> np.ndarray:
+        """Return all that the IoU of the images needs, ``(n, 3, K)``, see :func:`segnet.metrics.class_counts`."""
+        return class_counts(self.confusions, self.ignore_index)
 
     def boundary_scores(self) -> dict[str, float]:
         """Score the split, by the names that ``metrics.json`` uses; NaN where there is nothing to score."""
@@ -49,7 +56,11 @@ class ImageScores:
         confusions = self.trimap.sum(0)
         hits, pixels = np.trace(confusions, axis1=-2, axis2=-1), confusions.sum((-2, -1))
         accuracy = np.divide(hits, pixels, out=np.full(len(pixels), np.nan), where=pixels > 0)
-        return {"width": self.trimap_widths, "miou": mean_iou(class_counts(confusions)), "pixel_accuracy": accuracy}
+        return {
+            "width": self.trimap_widths,
+            "miou": mean_iou(class_counts(confusions, self.ignore_index)),
+            "pixel_accuracy": accuracy,
+        }
 
     def write(self, path: Path) -> None:
         """Write an ``.npz``, whole or not at all."""
@@ -67,7 +78,9 @@ def read_scores(path: Path) -> ImageScores:
     try:
         # Read first: numpy leaves a broken file open.
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as content:
-            return ImageScores(**{field.name: content[field.name] for field in fields(ImageScores)})
+            arrays = {field.name: content[field.name] for field in fields(ImageScores) if field.name != "ignore_index"}
+            given = int(content["ignore_index"]) if "ignore_index" in content else -1
+            return ImageScores(**arrays, ignore_index=given)
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: train the run to its end, which writes it") from error
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:

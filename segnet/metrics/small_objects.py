@@ -48,6 +48,8 @@ def small_object_counts(
             if occupied:
                 box = _hull(occupied)
                 counts[image, :, index] = _count_class(predicted[box] == index + 1, labelled[box] == index + 1, area)
+    if 0 <= ignore_index < num_classes:
+        counts[:, :, ignore_index] = 0  # no class of the scores, see class_counts
     return counts
 
 

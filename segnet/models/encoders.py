@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
-from segnet.errors import UserError
+from segnet.errors import UserError, require
 from segnet.layers import ConvBlock
 
 
@@ -40,7 +40,7 @@ class PlainEncoder(nn.Module):
         kernel_size: odd number of taps of each convolution along each axis.
 
     Raises:
-        UserError: there is no stage, or the lists differ in length.
+        UserError: there is no stage, the lists differ in length, or a value is out of its range.
     """
 
     mend_for_pool_indices: ClassVar[str] = "choose downsampling=max_pool"
@@ -62,6 +62,11 @@ class PlainEncoder(nn.Module):
                 f"encoder.widths, encoder.depths and a list of convolutions want one entry a stage, and one stage at "
                 f"least: there are {len(widths)} widths, {len(depths)} depths and {len(convolutions)} convolutions"
             )
+        require(min(widths) >= 1, "encoder.widths", widths, "integers from 1 up")
+        require(min(depths) >= 0, "encoder.depths", depths, "integers from 0 up")
+        require(
+            kernel_size >= 1 and kernel_size % 2 == 1, "encoder.kernel_size", kernel_size, "an odd integer from 1 up"
+        )
         self.channels = tuple(widths)
         self.strides = tuple(2**stage for stage in range(len(widths)))
         before = [in_channels, *widths[:-1]]

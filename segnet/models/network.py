@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segnet.errors import UserError
 from segnet.layers.convolution import padding_of
 from segnet.layers.rewrites.decision import Chosen, use_exact_rewrites
 from segnet.layers.rewrites.rules import Rules
@@ -61,6 +62,11 @@ class SegmentationNetwork(nn.Module):
         exact_rewrites: bool = True,
     ) -> None:
         super().__init__()
+        if len(mean) != len(std) or not all(value > 0 for value in std):
+            raise UserError(
+                f"data.mean={list(mean)} and data.std={list(std)} do not fit: give each one value for each channel of "
+                f"data.channels, those of data.std above 0"
+            )
         # The normalisation is part of the network, so that whoever uses it hands it images in 0..1 and nothing else.
         self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).reshape(1, -1, 1, 1), persistent=False)

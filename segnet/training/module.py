@@ -1,5 +1,7 @@
 """What the Lightning modules of all tasks share."""
 
+import math
+
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.plugins.precision import Precision
@@ -9,7 +11,7 @@ from torch import Tensor
 
 from segnet.data.batch import TrainingBatch
 from segnet.data.samples import Batch
-from segnet.errors import UserError
+from segnet.errors import UserError, require
 from segnet.layers import fusion_weights
 from segnet.training.loss_check import LossCheck, NonFiniteLoss
 from segnet.training.task import TrainingSetup
@@ -105,7 +107,12 @@ class TrainingModule(pl.LightningModule):
         parameters = [parameter for parameter in self.network.parameters() if parameter.requires_grad]
         kernels = [parameter for parameter in parameters if parameter.ndim > 1]
         others = [parameter for parameter in parameters if parameter.ndim <= 1]
-        optimizer = self._optimizer([{"params": kernels}, {"params": others, "weight_decay": 0.0}])
+        try:
+            optimizer = self._optimizer([{"params": kernels}, {"params": others, "weight_decay": 0.0}])
+        except ValueError as error:  # torch checks the ranges of its arguments, each in words of its own
+            raise UserError(f"the settings of optimizer do not work: {error}; see --help optimizer") from error
+        for group in optimizer.param_groups:
+            require(0 < group["lr"] < math.inf, "optimizer.lr", group["lr"], "a number above 0")
         self._refuse_clipping_of_fused(optimizer)
         scheduler = self._scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": LRSchedulerConfigType(scheduler=scheduler, interval="step")}

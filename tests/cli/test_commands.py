@@ -122,6 +122,11 @@ def test_a_run_of_a_sweep_is_named_by_what_is_swept(monkeypatch, arguments, over
     assert sweep_folder(7, overrides) == name
 
 
+def test_a_root_for_a_set_without_files_is_a_sentence(call, run_dir, tmp_path):
+    message = f"data_root={tmp_path} is of no use: data=shapes has no folder; leave it out"
+    assert_one_sentence(call(evaluate, f"run={run_dir}", f"data_root={tmp_path}"), message)
+
+
 def test_a_run_goes_on_from_the_command_line(call, run_dir):
     (run_dir / "metrics.json").unlink()
     code, out, err = call(train, f"resume={run_dir}")

@@ -65,8 +65,8 @@ def test_checkpoints_hold_plain_values(run):
 def test_best_is_the_best_epoch_and_last_is_the_last(tiny_config, tmp_path, monkeypatch):
     mious = iter([0.2, 0.9, 0.5, 0.4])
 
-    def falling(confusion):
-        result = scores(confusion)
+    def falling(confusion, ignore_index):
+        result = scores(confusion, ignore_index)
         return result._replace(miou=next(mious))
 
     monkeypatch.setattr("segnet.tasks.segmentation.module.scores", falling)
@@ -251,3 +251,20 @@ def test_a_compiled_network_trains_and_its_checkpoint_loads(tiny_config, tmp_pat
 def test_rates_that_reach_beyond_the_crop_are_warned_of(tiny_config, tmp_path, caplog):
     train(tiny_config("trainer.max_epochs=1", "context=atrous_regular", "context.dilation=12"), tmp_path)
     assert "has a dilation of 12 on a map of 8x12: in training crops of 16x24 its outer taps see nothing" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["optimizer.lr=-1"], "the settings of optimizer do not work: Invalid learning rate: -1; see --help optimizer"),
+        (["optimizer.lr=0"], "optimizer.lr=0 is not allowed: give a number above 0"),
+        (["optimizer.lr=inf"], "optimizer.lr=inf is not allowed: give a number above 0"),
+        (
+            ["optimizer=sgd", "optimizer.momentum=-1"],
+            "the settings of optimizer do not work: Invalid momentum value: -1",
+        ),
+    ],
+)
+def test_settings_that_the_optimiser_refuses_are_a_sentence(tiny_config, tmp_path, overrides, message):
+    with pytest.raises(UserError, match=message):
+        train(tiny_config(*overrides), tmp_path)

@@ -38,7 +38,6 @@ from segnet.ablation.statistics.bootstrap import RESAMPLES
 from segnet.ablation.statistics.estimates import CONFIDENCE
 from segnet.ablation.statistics.scoring import Arms
 from segnet.metrics import BOUNDARY_DEFINITION, MIOU_DEFINITION, SMALL_OBJECT_DEFINITION, ImageScores, class_iou
-from segnet.metrics.counts import class_counts
 from segnet.run_folder import read_metrics
 
 FORMAT = 1
@@ -138,7 +137,7 @@ def _class_scores(seeds: Mapping[int, ImageScores]) -> dict[str, ClassResult]:
     if not seeds:
         return {}
     names = next(iter(seeds.values())).classes
-    values = np.stack([100 * class_iou(class_counts(scores.confusions).sum(0)) for scores in seeds.values()])
+    values = np.stack([100 * class_iou(scores.class_counts().sum(0)) for scores in seeds.values()])
     return {
         str(name): {
             "mean": float(of_class.mean()),
@@ -222,7 +221,7 @@ def _run_row(folder: ExperimentFolder, run: Row, scores: Arms) -> Row:
 def run_scores(scores: ImageScores) -> dict[str, float]:
     """Compute a run's scores on the split from its counts, in points, by the names of ``metrics.json``."""
     measures = {m.key: m.scale * float(m.statistic(m.counts(scores).sum(0).astype(float))) for m in MEASURES}
-    iou = 100 * class_iou(class_counts(scores.confusions).sum(0))
+    iou = 100 * class_iou(scores.class_counts().sum(0))
     return measures | {f"iou/{name}": float(value) for name, value in zip(scores.classes, iou, strict=True)}
 
 

@@ -28,7 +28,7 @@ from segnet.config import load_config
 from segnet.data import DataModule
 from segnet.data.samples import as_float, evaluation_stream
 from segnet.errors import UserError
-from segnet.metrics.counts import class_counts, mean_iou
+from segnet.metrics.counts import mean_iou
 from segnet.metrics.image_scores import read_scores
 from segnet.run_folder import checkpoint_file
 from segnet.tasks.segmentation.prediction import predict
@@ -127,7 +127,7 @@ def _middle(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _order_by_difference(runs: list[Path]) -> list[int]:
     """Order the images by how far apart the runs' mIoU are on them, the largest difference first."""
-    scores = np.stack([mean_iou(class_counts(read_scores(compared_scores(run)).confusions)) for run in runs])
+    scores = np.stack([mean_iou(read_scores(compared_scores(run)).class_counts()) for run in runs])
     order: list[int] = np.argsort(-np.nan_to_num(np.ptp(scores, axis=0)), kind="stable").tolist()
     return order
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segnet.errors import UserError
-from segnet.metrics.counts import class_counts, image_f1, mean_f1, mean_iou
+from segnet.metrics.counts import image_f1, mean_f1, mean_iou
 from segnet.metrics.image_scores import ImageScores, read_scores
 
 
@@ -32,7 +32,7 @@ class Measure:
     statistic: Callable[[npt.NDArray[Any]], npt.NDArray[np.float64]]
 
 
-MIOU = Measure("miou", "mIoU", 100, lambda scores: class_counts(scores.confusions), mean_iou)
+MIOU = Measure("miou", "mIoU", 100, lambda scores: scores.class_counts(), mean_iou)
 BOUNDARY_F1 = Measure("boundary_f1", "boundary F1", 100, lambda scores: image_f1(scores.boundary_f1), mean_f1)
 BOUNDARY_IOU = Measure("boundary_iou", "boundary IoU", 100, lambda scores: scores.boundary_iou, mean_iou)
 SMALL_OBJECT_IOU = Measure("small_object_iou", "small-object IoU", 100, lambda scores: scores.small_objects, mean_iou)
@@ -43,7 +43,7 @@ def class_measure(index: int, name: str) -> Measure:
     """Make the measure that is the IoU of one class alone; a class that does not occur scores 0."""
 
     def counts(scores: ImageScores) -> npt.NDArray[Any]:
-        return class_counts(scores.confusions)[..., index : index + 1]
+        return scores.class_counts()[..., index : index + 1]
 
     return Measure(f"iou/{name}", f"IoU of {name}", 100, counts, lambda sums: np.nan_to_num(mean_iou(sums)))
 

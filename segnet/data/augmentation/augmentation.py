@@ -7,6 +7,7 @@ the same with any number of workers and processes and after a restart, so that t
 hashes; and on a GPU labels are those of a CPU, and images too up to rounding.
 """
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from segnet.data.augmentation.colour import ADJUSTMENTS
 from segnet.data.augmentation.transform import AffineTransforms, transform_batch
+from segnet.errors import require
 
 
 class Draw(NamedTuple):
@@ -54,6 +56,9 @@ class Augmentation:
         hue: largest shift of the hue, in turns of the colour circle, 0..0.5.
         ignore_index: label of what lies outside the image.
         fill: image value outside the image, one a channel, 0..1.
+
+    Raises:
+        segnet.errors.UserError: a value is out of its range; the message names the setting.
     """
 
     def __init__(
@@ -69,6 +74,14 @@ class Augmentation:
         saturation: float = 0.0,
         hue: float = 0.0,
     ) -> None:
+        whole = crop is None or (len(crop) == 2 and all(isinstance(side, int) and side > 0 for side in crop))
+        require(whole, "data.augmentation.crop", crop, "[HEIGHT,WIDTH], two integers from 1 up, or null")
+        low_to_high = len(scale) == 2 and 0 < scale[0] <= scale[1] < math.inf
+        require(low_to_high, "data.augmentation.scale", scale, "[LOW,HIGH], two numbers above 0, the smaller first")
+        _require_at_most(1, horizontal_flip=horizontal_flip)
+        _require_at_most(1, brightness=brightness, contrast=contrast, saturation=saturation)
+        _require_at_most(0.5, hue=hue)
+        _require_at_most(180, rotation=rotation)
         self.ignore_index, self.fill = ignore_index, [255 * value for value in fill]
         self.crop, self.scale, self.horizontal_flip, self.rotation = crop, scale, horizontal_flip, rotation
         self.colour = dict(zip(ADJUSTMENTS, (brightness, contrast, saturation, hue), strict=True))
@@ -134,6 +147,11 @@ class Augmentation:
             if change:
                 values = ADJUSTMENTS[name](values, amounts)
         return values.round_().to(torch.uint8), labels
+
+
+def _require_at_most(limit: float, **settings: float) -> None:
+    for name, value in settings.items():
+        require(0 <= value <= limit, f"data.augmentation.{name}", value, f"a number from 0 to {limit:g}")
 
 
 def smoothing_radius(draw: Draw) -> int:

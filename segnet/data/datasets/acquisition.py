@@ -6,6 +6,8 @@ intensity non-uniformity as the range of a smooth multiplicative field).
 
 import numpy as np
 
+from segnet.errors import require
+
 
 class Acquisition:
     """Gamma, intensity non-uniformity and Rician noise, in this order.
@@ -14,9 +16,18 @@ class Acquisition:
         noise: standard deviation of the noise in each of the two channels, in units of the brightest tissue.
         non_uniformity: full range of the multiplicative field; 0.4 lets it run from 0.8 to 1.2 over the slice.
         gamma: smallest and largest exponent of the intensities, drawn log-uniformly.
+
+    Raises:
+        segnet.errors.UserError: a value is out of its range.
     """
 
     def __init__(self, noise: float, non_uniformity: float, gamma: tuple[float, float]) -> None:
+        prefix = "data.dataset.acquisition"
+        require(noise >= 0, f"{prefix}.noise", noise, "a number from 0 up")
+        require(0 <= non_uniformity < 2, f"{prefix}.non_uniformity", non_uniformity, "a number from 0 to below 2")
+        require(
+            0 < gamma[0] <= gamma[1], f"{prefix}.gamma", gamma, "[LOW,HIGH], two numbers above 0, the smaller first"
+        )
         self.noise, self.non_uniformity, self.gamma = noise, non_uniformity, gamma
 
     def __call__(self, intensities: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from segnet.errors import UserError
+from segnet.errors import UserError, require
 from segnet.extras import install_command
 
 BACKGROUND, CSF, GREY_MATTER, WHITE_MATTER = range(4)
@@ -53,10 +53,11 @@ class Brain:
             :class:`segnet.data.Acquisition`.
 
     Raises:
-        UserError: nilearn is missing, or two slabs are closer than 5 slices.
+        UserError: nilearn is missing, a slab is not in the volume, or two slabs are closer than 5 slices.
     """
 
     minimum_gap = 5
+    slices = 189
 
     def __init__(
         self,
@@ -64,6 +65,9 @@ class Brain:
         slabs: dict[str, Sequence[int]],
         acquisition: Callable[[np.ndarray, np.random.Generator], np.ndarray],
     ) -> None:
+        for name, slab in slabs.items():
+            inside = len(slab) == 2 and 0 <= slab[0] <= slab[1] < self.slices
+            require(inside, f"data.dataset.slabs.{name}", slab, f"[FIRST,LAST], slices from 0 to {self.slices - 1}")
         ordered = sorted((tuple(slab), name) for name, slab in slabs.items())
         for ((_, last), name), ((first, _), next_name) in itertools.pairwise(ordered):
             if first - last - 1 < self.minimum_gap:

@@ -24,13 +24,16 @@ class CamVid:
         root: the folder that holds the lists.
         download: fetch the public archive where ``root`` holds no lists.
         url: where the archive is.
+        channels: of the images, 3, or 1 for their grey.
 
     Raises:
         UserError: the data are not there or not whole; the message says which file.
     """
 
-    def __init__(self, split: str, root: str | Path, download: bool = False, url: str = ARCHIVE_URL) -> None:
-        root = Path(root)
+    def __init__(
+        self, split: str, root: str | Path, download: bool = False, url: str = ARCHIVE_URL, channels: int = 3
+    ) -> None:
+        root, self.channels = Path(root), channels
         listing = root / f"{split}.txt"
         if not listing.is_file():
             if not download:
@@ -66,9 +69,9 @@ class CamVid:
         return self.pairs[index]
 
     def load(self, index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Read image ``(H, W, 3)`` and label ``(H, W)``, both uint8."""
+        """Read image ``(H, W, C)`` and label ``(H, W)``, both uint8."""
         image_path, label_path = self.pairs[index]
-        image, label = read_image(image_path, channels=3), read_label(label_path)
+        image, label = read_image(image_path, self.channels), read_label(label_path)
         if image.shape[:2] != label.shape:
             raise UserError(
                 f"image and label differ in size: {image_path} is {image.shape[1]}x{image.shape[0]}, "

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from segnet.errors import require
 from segnet.randomness import numpy_stream
 
 BACKGROUND, POLE, DISC, POLYGON = range(4)
@@ -132,11 +133,19 @@ class Shapes:
         shapes: shapes in a scene.
         noise: standard deviation of the noise on the image, 0..1; the same in each epoch.
         seed: of the scenes, apart from the run's.
+
+    Raises:
+        segnet.errors.UserError: a value is out of its range.
     """
 
     def __init__(
         self, split: str, images: dict[str, int], size: tuple[int, int], shapes: int, noise: float, seed: int
     ) -> None:
+        require(len(size) == 2 and min(size) >= 1, "data.size", size, "[HEIGHT,WIDTH], two integers from 1 up")
+        require(images[split] >= 1, f"data.images.{split}", images[split], "an integer from 1 up")
+        require(shapes >= 0, "data.dataset.shapes", shapes, "an integer from 0 up")
+        require(noise >= 0, "data.dataset.noise", noise, "a number from 0 up")
+        require(seed >= 0, "data.dataset.seed", seed, "an integer from 0 up")
         self.split, self.size, self.shapes, self.noise, self.seed = split, tuple(size), shapes, noise, seed
         self.ids = [f"{split}{number:05d}" for number in range(images[split])]
         self._drawn: dict[int, tuple[np.ndarray, np.ndarray]] = {}

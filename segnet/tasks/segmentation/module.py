@@ -51,7 +51,7 @@ class SegmentationModule(TrainingModule):
 
     def finish_scores(self) -> dict[str, float | Tensor]:
         """Score the confusion matrix, and take the mean of boundary F1."""
-        result = scores(self.sum_over_processes(self.confusion))
+        result = scores(self.sum_over_processes(self.confusion), self.ignore_index)
         boundary = self.sum_over_processes(self.boundary).double()
         return {
             "miou": result.miou,

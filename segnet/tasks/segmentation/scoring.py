@@ -57,6 +57,7 @@ def score_images(network: nn.Module, data: DataModule, split: str) -> ImageScore
         names=np.array(data.split(split).ids, dtype=np.str_),
         classes=np.array(data.classes, dtype=np.str_),
         trimap_widths=np.array(TRIMAP_WIDTHS),
+        ignore_index=data.ignore_index,
         **{name: np.concatenate(batches) for name, batches in counts.items()},
     )
 
@@ -65,7 +66,7 @@ def score_lookup(data: DataModule, split: str) -> Scores:
     """Score a table from colour to class, learned from the training split."""
     lookup = ColourLookup(len(data.classes), data.ignore_index, data.channels)
     lookup.fit(data.split("train"))
-    return scores(lookup.evaluate(data.split(split)))
+    return scores(lookup.evaluate(data.split(split)), data.ignore_index)
 
 
 def flat_scores(result: Scores, classes: list[str]) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Semantic segmentation: a class for each pixel."""
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,13 @@ from segnet.tasks.segmentation.pictures import colourise, overlay
 from segnet.tasks.segmentation.prediction import predict_image
 from segnet.tasks.segmentation.scoring import flat_scores, score_images, score_lookup
 from segnet.tasks.segmentation.table import score_table
+from segnet.training.processes import is_first_process
 from segnet.training.task import SplitResult, TrainingSetup
 
 if TYPE_CHECKING:
     from segnet.tasks.segmentation.module import SegmentationModule
+
+log = logging.getLogger(__name__)
 
 
 class Segmentation:
@@ -33,8 +37,15 @@ class Segmentation:
         return image_shape
 
     def check(self, data: DataModule, world_size: int) -> None:
-        """Check the labels and the batch size."""
+        """Check the labels and the batch size, and say which classes cannot be learned."""
         data.check(world_size)
+        absent = data.absent_classes()
+        if absent and is_first_process():
+            log.warning(
+                "the training split has no pixel of %s: %s cannot be learned, and score%s 0 in val and test",
+                ", ".join(absent),
+                *(("it", "s") if len(absent) == 1 else ("they", "")),
+            )
 
     def check_split(self, data: DataModule, split: str) -> None:
         """Check the labels."""
@@ -67,7 +78,7 @@ class Segmentation:
     ) -> SplitResult:
         """Score the network, and on request the colour lookup."""
         images = score_images(network, data, split)
-        columns = {name: scores(torch.from_numpy(images.confusions.sum(0)))}
+        columns = {name: scores(torch.from_numpy(images.confusions.sum(0)), data.ignore_index)}
         flat = flat_scores(columns[name], data.classes) | images.boundary_scores()
         flat = {f"{split}/{key}": value for key, value in flat.items()}
         if with_baseline:

@@ -82,7 +82,7 @@ def test_without_acquisition_a_lookup_does():
 def test_without_nilearn_one_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "nilearn.datasets", None)
     brain_volume.cache_clear()
-    with pytest.raises(UserError, match=r'pip install "segnet\[brain\]"'):
+    with pytest.raises(UserError, match=r"pip install -e '\.\[brain\]'"):
         data_from_config(compose(["data=brain"])).split("train")
 
 

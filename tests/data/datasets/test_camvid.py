@@ -12,7 +12,7 @@ from segnet.build import data_from_config
 from segnet.config import compose
 from segnet.data import CamVid
 from segnet.data.datasets.camvid import download_camvid
-from segnet.data.integrity import count_pixels
+from segnet.data.integrity import check_samples
 from segnet.errors import UserError
 
 CLASSES = [f"class{number}" for number in range(11)]
@@ -33,7 +33,7 @@ def test_reads_images_and_labels_named_by_foreign_paths(root):
 
 def test_counts_pixels_and_leaves_void_out(root):
     dataset = CamVid("train", root)
-    counts = count_pixels(dataset, CLASSES, ignore_index=11)
+    counts = check_samples(dataset, CLASSES, ignore_index=11).pixels
     labels = [np.array(Image.open(root / "trainannot" / f"{number}.png")) for number in range(3)]
     assert counts.tolist() == [[int((label == value).sum()) for value in range(11)] for label in labels]
 
@@ -72,19 +72,19 @@ def test_an_unreadable_image_is_named(root, content):
     path = root / "train" / "0.png"
     path.write_bytes(path.read_bytes()[:-30] if content is None else content)
     with pytest.raises(UserError, match=r"cannot read the image .*train/0.png"):
-        count_pixels(CamVid("train", root), CLASSES, 11)
+        check_samples(CamVid("train", root), CLASSES, 11)
 
 
 def test_sizes_that_differ_are_named(root):
     Image.new("L", (8, 7)).save(root / "trainannot" / "0.png")
     with pytest.raises(UserError, match=r"differ in size: .*train/0.png is 8x6, .*trainannot/0.png is 8x7"):
-        count_pixels(CamVid("train", root), CLASSES, 11)
+        check_samples(CamVid("train", root), CLASSES, 11)
 
 
 def test_a_colour_label_is_refused(root):
     Image.new("RGB", (8, 6)).save(root / "trainannot" / "0.png")
     with pytest.raises(UserError, match=r"trainannot/0.png is a colour image"):
-        count_pixels(CamVid("train", root), CLASSES, 11)
+        check_samples(CamVid("train", root), CLASSES, 11)
 
 
 def test_a_strange_label_names_file_value_and_mend(root):
@@ -96,7 +96,7 @@ def test_a_strange_label_names_file_value_and_mend(root):
         match=r"label of 1.png holds the value 42 \(2 pixels\).*class \(0..10\) nor the ignore index \(11\).*"
         r"data.ignore_index=42",
     ):
-        count_pixels(CamVid("train", root), CLASSES, 11)
+        check_samples(CamVid("train", root), CLASSES, 11)
 
 
 def test_palette_labels_are_read_by_index(root):

@@ -2,5 +2,6 @@
 
 from segnet.data.datasets.folder.description import FolderDescription, describe_folder
 from segnet.data.datasets.folder.folder import Folder
+from segnet.data.datasets.folder.settings import folder_setting
 
-__all__ = ["Folder", "FolderDescription", "describe_folder"]
+__all__ = ["Folder", "FolderDescription", "describe_folder", "folder_setting"]

@@ -1,6 +1,7 @@
 """``dataset.yaml``: what was found in a folder of images and masks, for people to read and to change."""
 
 import hashlib
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,6 +16,8 @@ from segnet.data.datasets.folder.masks import Colour, MaskFacts, inspect_masks
 from segnet.data.datasets.folder.statistics import ImageFacts, inspect_images
 from segnet.errors import UserError
 from segnet.run_folder import write_whole
+
+log = logging.getLogger(__name__)
 
 FILE = "dataset.yaml"
 HEADER = """\
@@ -92,7 +95,18 @@ def describe_folder(root: Path) -> FolderDescription:
     training = split_samples(layout, splits)["train"]
     images = inspect_images([root / sample.image for sample in training])
     description = _description(layout, facts, classes, ignore, images, splits)
-    write_whole(path, HEADER + yaml.safe_dump(_plain(description), sort_keys=False, default_flow_style=None, width=110))
+    text = HEADER + yaml.safe_dump(_plain(description), sort_keys=False, default_flow_style=None, width=110)
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise UserError(f"cannot write {path}, which says what the masks mean: {error.strerror or error}") from error
+    height, width = description.size
+    log.info(
+        "found in %s: %s, %d images of %dx%d (median), %d channel%s, %s masks with the classes %s; look at %s, change "
+        "what is wrong",
+        *(root, description.layout, len(samples), width, height, description.channels),
+        *("s" if description.channels > 1 else "", description.masks, ", ".join(classes), path),
+    )
     return description
 
 

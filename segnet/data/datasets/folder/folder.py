@@ -20,18 +20,19 @@ class Folder:
     Args:
         split: "train", "val" or "test".
         root: the folder.
+        channels: of the images, 1 or 3; None takes what ``dataset.yaml`` says.
 
     Raises:
         UserError: the folder is in no arrangement that is known; see
             :func:`segnet.data.datasets.folder.describe_folder`.
     """
 
-    def __init__(self, split: str, root: str | Path) -> None:
+    def __init__(self, split: str, root: str | Path, channels: int | None = None) -> None:
         self.root = Path(root)
         description = describe_folder(self.root)
         self.samples = split_samples(find_layout(self.root), description.splits)[split]
         self.ids = [sample.image.as_posix() for sample in self.samples]
-        self.channels, self.masks = description.channels, description.masks
+        self.channels, self.masks = channels or description.channels, description.masks
         self.table = value_table(description)
         self.colours = [list(entry.colours) for entry in description.classes.values()]
         self.ignored_colours = [tuple(colour) for colour in description.ignore] if self.masks == "colour" else []
