@@ -50,6 +50,8 @@ class CrossEntropy(nn.Module):
         label_smoothing: share of the target that is spread over all classes.
     """
 
+    class_weights: Tensor | None
+
     def __init__(self, ignore_index: int, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__()
         self.ignore_index = ignore_index
