@@ -150,7 +150,7 @@ class SeparableConvolution(nn.Module):
         super().__init__()
         padding_of(kernel_size, dilation, padding)
         if kernel_size == 1:
-            self.depthwise = nn.Identity()
+            self.depthwise: nn.Module = nn.Identity()
             self.pointwise = nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
             return
         self.depthwise = DepthwiseConvolution(in_channels, kernel_size, stride, dilation, padding)
@@ -158,7 +158,8 @@ class SeparableConvolution(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Mix space, then channels, of ``(N, in_channels, H, W)``."""
-        return self.pointwise(self.depthwise(features))
+        mixed: Tensor = self.pointwise(self.depthwise(features))
+        return mixed
 
 
 class BatchNorm(nn.BatchNorm2d):

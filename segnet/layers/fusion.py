@@ -7,6 +7,7 @@ A *fusion factory* is called as ``fusion(out_channels, branches)`` with the name
 
 from collections.abc import Callable, Sequence
 from functools import reduce
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -68,7 +69,9 @@ class LinearFusion(nn.Module):
 
     def forward(self, outputs: list[Tensor]) -> Tensor:
         """Combine."""
-        return reduce(torch.add, (weight * output for weight, output in zip(self.weight, outputs, strict=True)))
+        weighted = (weight * output for weight, output in zip(self.weight, outputs, strict=True))
+        combined: Tensor = reduce(torch.add, weighted)
+        return combined
 
     def fusion_weights(self) -> dict[str, float]:
         """Return the present weight of each branch by name."""
@@ -113,16 +116,18 @@ class AtrousRegularConvolution(nn.Module):
     ) -> None:
         super().__init__()
         if kernel_size == 1:
-            self.fusion = None
+            self.fusion: nn.Module | None = None
             self.regular = convolution(in_channels, out_channels, kernel_size=1, stride=stride)
             return
         self.fusion = fusion(out_channels, ("regular", "atrous"))
-        near, far = self.fusion.branch_channels
+        near, far = cast(tuple[int, int], self.fusion.branch_channels)
         self.regular = convolution(in_channels, near, kernel_size=kernel_size, stride=stride)
         self.atrous = convolution(in_channels, far, kernel_size=kernel_size, stride=stride, dilation=dilation)
 
     def forward(self, features: Tensor) -> Tensor:
         """Take ``(N, in_channels, H, W)`` to ``(N, out_channels, ceil(H / stride), ceil(W / stride))``."""
+        regular: Tensor = self.regular(features)
         if self.fusion is None:
-            return self.regular(features)
-        return self.fusion([self.regular(features), self.atrous(features)])
+            return regular
+        joined: Tensor = self.fusion([regular, self.atrous(features)])
+        return joined

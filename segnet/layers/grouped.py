@@ -45,7 +45,8 @@ def convolve_grouped(
         features, weight = features.to(dtype), weight.to(dtype)
         bias = bias if bias is None else bias.to(dtype)
     if torch.is_grad_enabled() and (features.requires_grad or weight.requires_grad):
-        return _Grouped.apply(features, weight, bias, stride, dilation, groups)
+        convolved: Tensor = _Grouped.apply(features, weight, bias, stride, dilation, groups)
+        return convolved
     return _forward(features, weight, bias, stride, dilation, groups)
 
 
@@ -102,7 +103,7 @@ def _columns_as_channels(features: Tensor, weight: Tensor, bias: Tensor | None, 
     repeated = weight.repeat(dilation, 1, 1, 1), None if bias is None else bias.repeat(dilation)
     padding = [dilation * (weight.shape[2] // 2), weight.shape[3] // 2]
     convolved = F.conv2d(cells, *repeated, 1, padding, (dilation, 1), dilation * channels)
-    rows = convolved.permute(0, 2, 3, 1).unflatten(3, (dilation, channels)).flatten(2, 3).permute(0, 3, 1, 2)
+    rows: Tensor = convolved.permute(0, 2, 3, 1).unflatten(3, (dilation, channels)).flatten(2, 3).permute(0, 3, 1, 2)
     return rows[..., :width].contiguous(memory_format=torch.channels_last) if filling else rows
 
 
@@ -129,8 +130,10 @@ def _weight_gradient(
         # Phases of a pixel or two are too small to be fast. Contiguous, torch's own is correct.
         features, gradient = features.contiguous(), gradient.contiguous()
         return _torch_gradients(gradient, features, weight, 1, dilation, groups, (False, True))[1]
-    phases = [_phases(one.contiguous(memory_format=torch.channels_last), dilation) for one in (gradient, features)]
-    return _torch_gradients(*phases, weight, 1, 1, groups, (False, True))[1]
+    of_gradient, of_features = (
+        _phases(one.contiguous(memory_format=torch.channels_last), dilation) for one in (gradient, features)
+    )
+    return _torch_gradients(of_gradient, of_features, weight, 1, 1, groups, (False, True))[1]
 
 
 def _torch_gradients(
@@ -144,9 +147,10 @@ def _torch_gradients(
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return torch's own gradients of features and weights, of their shapes; None where they are not ``wanted``."""
     padding = same_padding(weight, dilation)
-    return torch.ops.aten.convolution_backward(
+    gradients: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.convolution_backward(
         gradient, features, weight, None, [stride] * 2, padding, [dilation] * 2, False, [0, 0], groups, [*wanted, False]
     )
+    return gradients
 
 
 def _phases(features: Tensor, step: int) -> Tensor:

@@ -4,6 +4,8 @@ Each is defined for a step of exactly 2x. An output of 2n - 1 pixels is that res
 one of any other size copies the nearest pixels of it.
 """
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -105,13 +107,15 @@ class Carafe(LearnedUpsampler):
         """Start close to the plain mean over k x k: Glorot for the compressor, a spread of 0.001 for the encoder."""
         nn.init.xavier_uniform_(self.compressor.weight, generator=generator)
         nn.init.normal_(self.content_encoder.weight, std=0.001, generator=generator)
-        nn.init.zeros_(self.compressor.bias)
-        nn.init.zeros_(self.content_encoder.bias)
+        nn.init.zeros_(cast(Tensor, self.compressor.bias))
+        nn.init.zeros_(cast(Tensor, self.content_encoder.bias))
 
     def predict_kernels(self, features: Tensor) -> Tensor:
         """Return ``(N, k * k, 4, h, w)``: for each input pixel the kernels of its cell's four output pixels."""
         taps = self.kernel_size**2
-        return self.content_encoder(self.compressor(features)).unflatten(1, (taps, 4)).softmax(dim=1)
+        scores: Tensor = self.content_encoder(self.compressor(features))
+        kernels: Tensor = scores.unflatten(1, (taps, 4)).softmax(dim=1)
+        return kernels
 
     def upsample_2x(self, features: Tensor) -> Tensor:
         """Predict the kernels and reassemble."""
@@ -152,7 +156,7 @@ class DySample(LearnedUpsampler):
     def initialise(self, generator: torch.Generator | None = None) -> None:
         """Start close to bilinear interpolation: a spread of 0.001 (the paper's code)."""
         nn.init.normal_(self.offset.weight, std=0.001, generator=generator)
-        nn.init.zeros_(self.offset.bias)
+        nn.init.zeros_(cast(Tensor, self.offset.bias))
 
     def sample_points(self, features: Tensor) -> Tensor:
         """Return where to sample, ``(N * groups, 2h, 2w, 2)``: x, y from -1 to 1 between the outer borders.
@@ -174,7 +178,8 @@ class DySample(LearnedUpsampler):
         points = self.sample_points(features)
         grouped = features.unflatten(1, (self.groups, -1)).flatten(0, 1).to(points.dtype)
         sampled = F.grid_sample(grouped, points, mode="bilinear", padding_mode="border", align_corners=False)
-        return sampled.unflatten(0, (-1, self.groups)).flatten(1, 2).to(features.dtype)
+        joined: Tensor = sampled.unflatten(0, (-1, self.groups)).flatten(1, 2)
+        return joined.to(features.dtype)
 
     def extra_repr(self) -> str:
         """Show channels and groups."""

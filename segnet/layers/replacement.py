@@ -3,6 +3,8 @@
 Only torch's own classes are replaced, which a subclass is not, and no module with a hook, which would be lost.
 """
 
+from typing import Any
+
 from torch import nn
 
 from segnet.compat import has_hooks
@@ -16,8 +18,10 @@ def replace_convolutions(network: nn.Module) -> None:
         if type(module) is not nn.Conv2d or has_hooks(module) or not keeps_size(module):
             continue
         if module.groups > 1 or module.dilation[0] > 1:
-            sizes = module.in_channels, module.out_channels, module.kernel_size, module.stride, module.padding
-            convolution = Convolution(*sizes, module.dilation, module.groups, bias=False, device="meta")
+            channels = module.in_channels, module.out_channels
+            # A module says that these are tuples of any length, and its constructor takes pairs.
+            sizes: tuple[Any, Any, Any, Any] = module.kernel_size, module.stride, module.padding, module.dilation
+            convolution = Convolution(*channels, *sizes, module.groups, bias=False, device="meta")
             network.set_submodule(name, take_over(module, convolution, ("weight", "bias")))
 
 

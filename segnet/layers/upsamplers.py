@@ -10,6 +10,7 @@ Source: the notes, "Upsampling network", numbers 1 to 5; bicubic interpolation c
 of later papers are in :mod:`segnet.layers.learned_upsamplers`.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -62,7 +63,7 @@ def place_nails(features: Tensor, output_size: tuple[int, int]) -> Tensor:
     return output
 
 
-def doubles(size: tuple[int, int], output_size: tuple[int, int]) -> bool:
+def doubles(size: Sequence[int], output_size: Sequence[int]) -> bool:
     """Say whether both axes go from n to 2n or 2n - 1, the sizes that halving (rounded up) undoes.
 
     Not while ``torch.export`` runs, which may leave sizes open: what serves any size is exported.

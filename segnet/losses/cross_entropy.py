@@ -55,6 +55,8 @@ class CrossEntropy(nn.Module):
         segnet.errors.UserError: the share is out of its range.
     """
 
+    class_weights: Tensor | None
+
     def __init__(self, ignore_index: int, class_weights: Tensor | None = None, label_smoothing: float = 0.0) -> None:
         super().__init__()
         require(0 <= label_smoothing <= 1, "loss.label_smoothing", label_smoothing, "a number from 0 to 1")

@@ -59,7 +59,8 @@ class StridedConvolution(nn.Module):
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
         """Downsample ``(N, C, H, W)``."""
-        return self.block(features), None
+        downsampled: Tensor = self.block(features)
+        return downsampled, None
 
 
 def max_pool(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -72,7 +73,8 @@ def max_pool(features: Tensor) -> tuple[Tensor, Tensor]:
         The pooled features, in the layout of ``features``, and the pool indices, see the module.
     """
     # What torch.export captures has torch's operators alone, and is differentiated by their own derivatives.
-    return _pool(features) if torch.compiler.is_exporting() else _Pool.apply(features)
+    pooled: tuple[Tensor, Tensor] = _pool(features) if torch.compiler.is_exporting() else _Pool.apply(features)
+    return pooled
 
 
 def max_unpool(features: Tensor, pool_indices: Tensor, output_size: tuple[int, int]) -> Tensor:
@@ -98,7 +100,8 @@ def max_unpool(features: Tensor, pool_indices: Tensor, output_size: tuple[int, i
     if torch_kernels.halved(output_size) == tuple(features.shape[-2:]):
         if torch.compiler.is_exporting():
             return _unpool(features, pool_indices, output_size)
-        return _Unpool.apply(features, pool_indices, *output_size)
+        unpooled: Tensor = _Unpool.apply(features, pool_indices, *output_size)
+        return unpooled
     index = flat_pool_indices(pool_indices, output_size)
     plane = features.new_zeros((*features.shape[:2], output_size[0] * output_size[1]))
     unpooled = plane.scatter(2, index.flatten(2), features.flatten(2)).unflatten(2, output_size)
@@ -112,7 +115,7 @@ def flat_pool_indices(pool_indices: Tensor, output_size: tuple[int, int]) -> Ten
         pool_indices: ``(N, C, h, w)`` uint8, see the module.
         output_size: (H, W), each 1x to 2x of the pool indices' size; see :func:`max_unpool`.
     """
-    positions = []
+    positions: list[Tensor] = []
     for offsets, size, extent in zip(
         (pool_indices >> 1, pool_indices & 1), pool_indices.shape[-2:], output_size, strict=True
     ):
@@ -136,21 +139,24 @@ def _triton_form() -> ModuleType | None:
 
 def _pool(features: Tensor) -> tuple[Tensor, Tensor]:
     if features.is_cuda and (kernels := _triton_form()) is not None:
-        return kernels.pool(features)
+        pooled: tuple[Tensor, Tensor] = kernels.pool(features)
+        return pooled
     form = torch_kernels.pool_on_cpu if _runs_on_cpu(features) else torch_kernels.pool
     return form(features)
 
 
 def _unpool(values: Tensor, pool_indices: Tensor, size: tuple[int, int]) -> Tensor:
     if values.is_cuda and (kernels := _triton_form()) is not None:
-        return kernels.unpool(values, pool_indices, size)
+        plane: Tensor = kernels.unpool(values, pool_indices, size)
+        return plane
     form = torch_kernels.unpool_on_cpu if _runs_on_cpu(values) else torch_kernels.unpool
     return form(values, pool_indices, size)
 
 
 def _take(plane: Tensor, pool_indices: Tensor) -> Tensor:
     if plane.is_cuda and (kernels := _triton_form()) is not None:
-        return kernels.take(plane, pool_indices)
+        values: Tensor = kernels.take(plane, pool_indices)
+        return values
     form = torch_kernels.take_on_cpu if _runs_on_cpu(plane) else torch_kernels.take
     return form(plane, pool_indices)
 
@@ -167,7 +173,7 @@ class _Pool(Function):
         return _pool(features)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
         (features,), (_, pool_indices) = inputs, output
         ctx.mark_non_differentiable(pool_indices)
         ctx.save_for_backward(pool_indices)
@@ -175,10 +181,13 @@ class _Pool(Function):
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor, _: Tensor | None) -> Tensor:
-        return _Unpool.apply(gradient, *ctx.saved_tensors, *ctx.size)
+        plane: Tensor = _Unpool.apply(gradient, *ctx.saved_tensors, *ctx.size)
+        return plane
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple, features: Tensor) -> tuple:
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], features: Tensor
+    ) -> tuple[tuple[Tensor, ...], tuple[int, int]]:
         (features,) = _into_batch(info.batch_size, in_dims, features)
         return tuple(_out_of_batch(info.batch_size, output) for output in _Pool.apply(features)), (0, 0)
 
@@ -191,7 +200,7 @@ class _Unpool(Function):
         return _unpool(values, pool_indices, (height, width))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.save_for_backward(inputs[1])
 
     @staticmethod
@@ -199,7 +208,9 @@ class _Unpool(Function):
         return _Take.apply(gradient, *ctx.saved_tensors), None, None, None
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple, values: Tensor, pool_indices: Tensor, height: int, width: int) -> tuple:
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], values: Tensor, pool_indices: Tensor, height: int, width: int
+    ) -> tuple[Tensor, int]:
         values, pool_indices = _into_batch(info.batch_size, in_dims, values, pool_indices)
         return _out_of_batch(info.batch_size, _Unpool.apply(values, pool_indices, height, width)), 0
 
@@ -212,7 +223,7 @@ class _Take(Function):
         return _take(plane, pool_indices)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         plane, pool_indices = inputs
         ctx.save_for_backward(pool_indices)
         ctx.size = tuple(plane.shape[-2:])
@@ -222,12 +233,12 @@ class _Take(Function):
         return _Unpool.apply(gradient, *ctx.saved_tensors, *ctx.size), None
 
     @staticmethod
-    def vmap(info: Any, in_dims: tuple, plane: Tensor, pool_indices: Tensor) -> tuple:
+    def vmap(info: Any, in_dims: tuple[int | None, ...], plane: Tensor, pool_indices: Tensor) -> tuple[Tensor, int]:
         plane, pool_indices = _into_batch(info.batch_size, in_dims, plane, pool_indices)
         return _out_of_batch(info.batch_size, _Take.apply(plane, pool_indices)), 0
 
 
-def _into_batch(count: int, in_dims: tuple, *tensors: Tensor) -> list[Tensor]:
+def _into_batch(count: int, in_dims: tuple[int | None, ...], *tensors: Tensor) -> list[Tensor]:
     """Join the axis that ``torch.func.vmap`` maps over with the batch: ``(count * N, C, H, W)`` each."""
     moved = [
         tensor.expand(count, *tensor.shape) if axis is None else tensor.movedim(axis, 0)
@@ -237,4 +248,5 @@ def _into_batch(count: int, in_dims: tuple, *tensors: Tensor) -> list[Tensor]:
 
 
 def _out_of_batch(count: int, tensor: Tensor) -> Tensor:
-    return tensor.unflatten(0, (count, tensor.shape[0] // count))
+    mapped: Tensor = tensor.unflatten(0, (count, tensor.shape[0] // count))
+    return mapped

@@ -10,6 +10,8 @@ functions give the same bits from the operators that are vectorised on a CPU, wh
 are multiplied, and torch's own pooling runs in the layout in which it is fastest.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -25,14 +27,14 @@ def layout_of(maps: Tensor) -> torch.memory_format:
     return torch.channels_last
 
 
-def empty_maps(like: Tensor, size: tuple[int, int], dtype: torch.dtype | None = None) -> Tensor:
+def empty_maps(like: Tensor, size: Sequence[int], dtype: torch.dtype | None = None) -> Tensor:
     """Return uninitialised ``(N, C, *size)`` in the layout, and of the type, of ``like``."""
     return torch.empty(
         (*like.shape[:2], *size), dtype=dtype or like.dtype, device=like.device, memory_format=layout_of(like)
     )
 
 
-def halved(size: tuple[int, int]) -> tuple[int, int]:
+def halved(size: Sequence[int]) -> tuple[int, int]:
     """Halve, rounding up."""
     return (size[0] + 1) // 2, (size[1] + 1) // 2
 

@@ -8,6 +8,7 @@ known to the compiler, and run wherever Triton does; under ``TRITON_INTERPRET=1`
 Import this module only where Triton is installed.
 """
 
+from collections.abc import Callable
 from contextlib import nullcontext
 
 import torch
@@ -102,17 +103,20 @@ def _take_kernel(planes, pool_indices, values, count, channels, height, width, l
 
 def pool(features: Tensor) -> tuple[Tensor, Tensor]:
     """Pool ``(N, C, H, W)`` to values and pool indices."""
-    return torch.ops.segnet.max_pool_2x2(features)
+    pooled: tuple[Tensor, Tensor] = torch.ops.segnet.max_pool_2x2(features)
+    return pooled
 
 
 def unpool(values: Tensor, pool_indices: Tensor, size: tuple[int, int]) -> Tensor:
     """Put each of ``(N, C, h, w)`` at its pool index in ``(N, C, *size)``, zeros elsewhere."""
-    return torch.ops.segnet.max_unpool_2x2(values, pool_indices, *size)
+    planes: Tensor = torch.ops.segnet.max_unpool_2x2(values, pool_indices, *size)
+    return planes
 
 
 def take(plane: Tensor, pool_indices: Tensor) -> Tensor:
     """Read ``(N, C, H, W)`` at the pool indices: ``(N, C, h, w)``."""
-    return torch.ops.segnet.take_2x2(plane, pool_indices)
+    values: Tensor = torch.ops.segnet.take_2x2(plane, pool_indices)
+    return values
 
 
 def _empty_pooled(features: Tensor) -> tuple[Tensor, Tensor]:
@@ -176,7 +180,7 @@ def _launch(
         )
 
 
-_OPERATORS = {
+_OPERATORS: dict[str, tuple[str, Callable[..., object], Callable[..., object]]] = {
     "max_pool_2x2": ("(Tensor features) -> (Tensor, Tensor)", _run_pool, _empty_pooled),
     "max_unpool_2x2": (
         "(Tensor values, Tensor pool_indices, SymInt height, SymInt width) -> Tensor",

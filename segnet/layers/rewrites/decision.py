@@ -4,7 +4,8 @@ A module that can run in a cheaper form has ``rewrite(rules)``, which decides; N
 when it is built, and again when :func:`use_exact_rewrites` asks.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import cast
 
 from torch import nn
 
@@ -22,7 +23,8 @@ def use_exact_rewrites(network: nn.Module, enabled: bool, rules: Rules | None = 
     """
     for module in reversed(list(network.modules())):  # a parent decides by what its children have decided
         if hasattr(module, "rewrite"):
-            module.rewrite((rules or Rules()) if enabled else None)
+            rewrite = cast(Callable[[Rules | None], None], module.rewrite)
+            rewrite((rules or Rules()) if enabled else None)
     return network
 
 

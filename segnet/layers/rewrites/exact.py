@@ -4,6 +4,7 @@ All convolutions here are cross-correlations of stride 1 whose zero padding keep
 "Exact" means equal up to the order of sums; the tests hold forward and gradients to 1e-12 in float64.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -55,7 +56,7 @@ def convolve_map(features: Tensor, kernel: Kernel, rules: Rules, stride: int = 1
     pays.
     """
     weight, bias, dilation, groups = kernel
-    seen = seen_taps(weight, dilation, tuple(features.shape[-2:])) if stride == 1 else weight
+    seen = seen_taps(weight, dilation, features.shape[-2:]) if stride == 1 else weight
     if seen is not weight:
         rules.note(f"{kernel.describe()} -> {seen.shape[2]}x{seen.shape[3]}, the taps that see the map")
     if rules.grouped_pays(features, seen, stride, dilation, groups):
@@ -64,7 +65,7 @@ def convolve_map(features: Tensor, kernel: Kernel, rules: Rules, stride: int = 1
     return F.conv2d(features, seen, bias, stride, same_padding(seen, dilation), dilation, groups)
 
 
-def seen_taps(weight: Tensor, dilation: int, size: tuple[int, int]) -> Tensor:
+def seen_taps(weight: Tensor, dilation: int, size: Sequence[int]) -> Tensor:
     """Return the part of a kernel that sees a map of this size: its outer taps may see nothing but padding.
 
     Args:
@@ -142,11 +143,13 @@ def nearest_stamp(weight: Tensor) -> Tensor:
     taps = weight.shape[-1]
     # Along one axis tap u of the kernel reaches place t of the stamp if t + u is k - 1 or k.
     reaches = weight.new_ones(taps + 1, taps).tril().triu(-1).flip(1)
-    return (weight.flatten(2) @ torch.kron(reaches, reaches).T).unflatten(2, (taps + 1, taps + 1))
+    stamp: Tensor = (weight.flatten(2) @ torch.kron(reaches, reaches).T).unflatten(2, (taps + 1, taps + 1))
+    return stamp
 
 
 def swap_channels(weight: Tensor, groups: int) -> Tensor:
     """Turn ``(C_out, C_in / groups, k, k)`` into the ``(C_in, C_out / groups, k, k)`` of a transposed convolution."""
     if groups == 1:
         return weight.transpose(0, 1)
-    return weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+    swapped: Tensor = weight.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1)
+    return swapped

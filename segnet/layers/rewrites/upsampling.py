@@ -8,7 +8,7 @@ is left for later is what only the features tell: their size, precision and devi
 
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
@@ -126,16 +126,22 @@ def chains_of(convolution: nn.Module) -> list[list[nn.Conv2d]] | None:
         For each of its branches the convolutions that run one after the other; None where one is not known, has
         strides, or does not keep the size.
     """
-    kind = type(convolution)
-    if kind is SeparableConvolution:
+    if type(convolution) is SeparableConvolution:
         halves = [part for part in (convolution.depthwise, convolution.pointwise) if type(part) is not nn.Identity]
-        return [halves] if all(chains_of(half) == [[half]] for half in halves) else None
-    if kind is AtrousRegularConvolution:
+        plain = [half for half in halves if _is_plain(half)]
+        return [plain] if len(plain) == len(halves) else None
+    if type(convolution) is AtrousRegularConvolution:
         parts = [convolution.regular] if convolution.fusion is None else [convolution.regular, convolution.atrous]
         chains = [chains_of(part) for part in parts]
-        return None if any(chain is None for chain in chains) else [chain for [chain] in chains]
-    is_known = kind in (nn.Conv2d, Convolution, RegularConvolution, FlippedConvolution, DepthwiseConvolution)
-    return [[convolution]] if is_known and convolution.stride == (1, 1) and keeps_size(convolution) else None
+        known = [chain for chain in chains if chain is not None]
+        return [chain for [chain] in known] if len(known) == len(chains) else None
+    return [[convolution]] if _is_plain(convolution) else None
+
+
+def _is_plain(module: nn.Module) -> TypeGuard[nn.Conv2d]:
+    """Say whether a module is a plain convolution without strides that keeps the size."""
+    is_known = type(module) in (nn.Conv2d, Convolution, RegularConvolution, FlippedConvolution, DepthwiseConvolution)
+    return is_known and isinstance(module, nn.Conv2d) and module.stride == (1, 1) and keeps_size(module)
 
 
 def kernel_of(convolution: nn.Conv2d) -> Kernel:
@@ -173,10 +179,11 @@ class UpsampledConvolution(nn.Module):
 
     def __init__(self, upsampler: nn.Module, convolution: nn.Module, rules: Rules, is_stacked: bool) -> None:
         super().__init__()
-        self.rules, self.is_stacked, self.forms = rules, is_stacked, forms_of(upsampler, rules)
+        self.rules, self.is_stacked = rules, is_stacked
+        self.forms = cast(UpsamplerForms, forms_of(upsampler, rules))
         # In a tuple torch does not register them, so that each parameter keeps its one name.
         self.replaced = upsampler, convolution
-        self.chains = chains_of(convolution)
+        self.chains = cast(list[list[nn.Conv2d]], chains_of(convolution))
 
     def forward(
         self,
@@ -203,7 +210,8 @@ class UpsampledConvolution(nn.Module):
                 parts = convolve_parts(parts, kernel_of(module), self.rules)
             outputs.append(stack(parts))
         fusion = getattr(convolution, "fusion", None)
-        return outputs[0] if fusion is None else fusion(outputs)
+        joined: Tensor = outputs[0] if fusion is None else fusion(outputs)
+        return joined
 
     def extra_repr(self) -> str:
         """Show what runs here in one."""
@@ -218,7 +226,7 @@ class _Upsampled:
         self,
         features: Tensor,
         output_size: Size,
-        enlarge: Callable[[Tensor], Tensor],
+        enlarge: partial[Tensor],
         forms: UpsamplerForms,
         rules: Rules,
     ) -> None:
@@ -234,7 +242,8 @@ class _Upsampled:
 
     def convolve(self, kernel: Kernel) -> "Part":
         """Convolve before the upsampler, in one operator with it, or behind it."""
-        before = self.forms.before(kernel, tuple(self.features.shape[-2:]), self.output_size)
+        height, width = self.features.shape[-2:]
+        before = self.forms.before(kernel, (height, width), self.output_size)
         if before is not None:
             self.rules.note(f"{self._name()} + {kernel.describe()} -> {before.describe()} first")
             convolved = convolve_map(self.features, before, self.rules)
