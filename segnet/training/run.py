@@ -18,7 +18,7 @@ from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_y
 from segnet.config_values import check_values
 from segnet.data import DataModule
 from segnet.devices import choose_precision, device_type
-from segnet.errors import UserError, find_user_error
+from segnet.errors import UserError, find_user_error, require
 from segnet.run_folder import (
     CONFIG,
     PREDICTIONS,
@@ -73,6 +73,7 @@ def train(
     if is_first_process() and not resume and (run_dir / CONFIG).exists():
         raise UserError(f"{run_dir} holds a run already: continue it with resume={run_dir}, or name another run_dir")
     check_values(config)
+    _check_length(config.trainer.max_epochs)
     started = time.monotonic() if started is None else started
     config.run_dir = str(run_dir)
     outcome: Outcome = {"status": "failed", "seed": config.seed}
@@ -91,6 +92,11 @@ def train(
         if is_first_process():
             write_metrics(run_dir, outcome, results)
     return {**outcome, **results}
+
+
+def _check_length(epochs: int | None) -> None:
+    """Refuse a training without a first epoch or without a last one, whose schedule would have no length."""
+    require(epochs is not None and epochs >= 1, "trainer.max_epochs", epochs, "an integer from 1 up")
 
 
 @contextlib.contextmanager

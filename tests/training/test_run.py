@@ -268,3 +268,10 @@ def test_rates_that_reach_beyond_the_crop_are_warned_of(tiny_config, tmp_path, c
 def test_settings_that_the_optimiser_refuses_are_a_sentence(tiny_config, tmp_path, overrides, message):
     with pytest.raises(UserError, match=message):
         train(tiny_config(*overrides), tmp_path)
+
+
+@pytest.mark.parametrize("epochs", ["0", "-1", "null"])
+def test_a_training_needs_a_first_and_a_last_epoch(tiny_config, tmp_path, epochs):
+    with pytest.raises(UserError, match=r"trainer\.max_epochs=.* is not allowed: give an integer from 1 up"):
+        train(tiny_config(f"trainer.max_epochs={epochs}"), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -133,8 +133,8 @@ def chains_of(convolution: nn.Module) -> list[list[nn.Conv2d]] | None:
     if type(convolution) is AtrousRegularConvolution:
         parts = [convolution.regular] if convolution.fusion is None else [convolution.regular, convolution.atrous]
         chains = [chains_of(part) for part in parts]
-        known = [chain for chain in chains if chain is not None]
-        return [chain for [chain] in known] if len(known) == len(chains) else None
+        known = [chain[0] for chain in chains if chain is not None and len(chain) == 1]
+        return known if len(known) == len(chains) else None
     return [[convolution]] if _is_plain(convolution) else None
 
 

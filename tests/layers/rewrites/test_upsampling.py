@@ -170,6 +170,7 @@ def test_what_is_not_known_to_be_the_same_is_not_rewritten():
         reflecting,
         separable_with(Wrapped(2, 3, 1, bias=False)),
         layers.AtrousRegularConvolution(2, 4, convolution=Doubling),
+        layers.AtrousRegularConvolution(2, 4, convolution=layers.AtrousRegularConvolution),
         nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"),
         nn.Conv2d(2, 3, 3, padding=1, stride=2),
         nn.Conv2d(2, 3, 3),
