@@ -8,7 +8,7 @@ mistaken for one; at each convolution it is set back to one or zero, so that no 
 """
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,7 @@ def neutral_copy(network: nn.Module) -> nn.Module:
     for module in list(network.modules()):
         for name, child in module.named_children():
             if getattr(child, "needs_pool_indices", False):
-                setattr(module, name, Nearest(child.channels))
+                setattr(module, name, Nearest(cast(int, child.channels)))
             elif isinstance(child, MaxPool):
                 setattr(module, name, _TorchPool())
     for parameter in network.parameters():
@@ -84,7 +84,9 @@ class Neutral(TorchFunctionMode):
         self.has_global_pools = False
         self.reach = 0
 
-    def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = kwargs or {}
         name = getattr(func, "__name__", "").removesuffix("_")
         if name in IDENTITIES:
@@ -109,7 +111,7 @@ class Neutral(TorchFunctionMode):
         stride = max(1, round(self.length / features.shape[self.axis]))
         self.reach += (weight.shape[self.axis] - 1) * dilation * stride
 
-    def _global_pool(self, func: Any, name: str, args: tuple, kwargs: dict) -> Any:
+    def _global_pool(self, func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self.has_global_pools = True
         result = F.adaptive_avg_pool2d(*args[:2]) if name.startswith("adaptive_max") else func(*args, **kwargs)
         return forward_ad.unpack_dual(result).primal if self.cut_global_pools else result
@@ -122,7 +124,7 @@ def _renew(result: Tensor) -> Tensor:
     return ones if tangent is None else forward_ad.make_dual(ones, (tangent != 0).to(primal.dtype))
 
 
-def _is_global_mean(name: str, args: tuple, kwargs: dict) -> bool:
+def _is_global_mean(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     """Whether this is the mean of a feature map over both its axes."""
     if name != "mean" or args[0].dim() != 4:
         return False

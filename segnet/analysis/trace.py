@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -91,7 +91,7 @@ class Trace:
         return [output for _, output in self._stages_and_outputs()]
 
     def _stages_and_outputs(self) -> list[tuple[Stage, Tensor]]:
-        pairs = []
+        pairs: list[tuple[Stage, Tensor]] = []
         for name, stride in self._stage_modules.values():
             if name == ENCODER and self._encoder_stages:
                 pairs.extend((stage, output) for stage, output, _ in self._encoder_stages)
@@ -153,7 +153,7 @@ class Trace:
         """Note that a module ends; of a stage's modules the last one has its output."""
         _, stage = self._running.pop()
         if name == ENCODER and hasattr(output, "features") and hasattr(module, "strides"):
-            self._split_encoder(output.features, module.strides)
+            self._split_encoder(output.features, cast(tuple[int, ...], module.strides))
         elif stage != OUTSIDE:
             tensor = next((leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)), None)
             if tensor is not None:
@@ -170,18 +170,23 @@ class Trace:
 
 
 def _stage(name: str, stride: int | None, output: Tensor) -> Stage:
-    size = tuple(output.shape[-2:]) if output.dim() == 4 else None
-    return Stage(name, stride, size, output.shape[1] if output.dim() > 1 else None)
+    return Stage(name, stride, _map_size(output), output.shape[1] if output.dim() > 1 else None)
+
+
+def _map_size(output: Tensor) -> tuple[int, int] | None:
+    return (output.shape[-2], output.shape[-1]) if output.dim() == 4 else None
 
 
 class _OperatorListener(DispatchMode):
     """Notes every operator, with the innermost of the modules that are running."""
 
     def __init__(self, result: Trace) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch gives it no types
         self.result = result
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: tuple = (), kwargs: dict | None = None) -> Any:
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         output = func(*args, **(kwargs or {}))
         tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
         self.result.add_operator(
@@ -189,7 +194,7 @@ class _OperatorListener(DispatchMode):
                 name=func.overloadpacket.__name__,
                 module=self.result.running_module,
                 macs=count_operator(func.overloadpacket, args, kwargs or {}, output),
-                size=tuple(tensors[0].shape[-2:]) if tensors and tensors[0].dim() == 4 else None,
+                size=_map_size(tensors[0]) if tensors else None,
                 # A view writes nothing; an operator that works in place does.
                 storages=() if func.is_view else tuple(tensor.untyped_storage().data_ptr() for tensor in tensors),
             )
@@ -197,7 +202,7 @@ class _OperatorListener(DispatchMode):
         return output
 
 
-def count_operator(operator: Any, args: tuple, kwargs: dict, output: Any) -> int:
+def count_operator(operator: Any, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> int:
     """Count the multiply-accumulates of one operator: torch's formulas, and the matrix products that they leave out.
 
     A convolution multiplies once for each output pixel, tap, and pair of channels in a group, taps on the padding

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -21,7 +22,7 @@ class TrainingSample(NamedTuple):
     image: np.ndarray
     label: np.ndarray
     draw: Draw
-    index: int
+    index: int  # type: ignore[assignment]  # nobody asks a sample for tuple.index
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class TrainingBatch:
         )
 
 
-class TrainingSamples(torch.utils.data.Dataset):
+class TrainingSamples(torch.utils.data.Dataset[TrainingSample]):
     """Training samples, found by ``(epoch, index)``: what is drawn for them depends on these and the seed alone.
 
     Args:
@@ -152,7 +153,7 @@ class Collate:
         parts = [sample.label.shape for sample in samples]
         canvas = [max(sides) for sides in zip(*parts, strict=True)]
 
-        def join(values: Sequence) -> Tensor:
+        def join(values: Sequence[npt.ArrayLike]) -> Tensor:
             return torch.from_numpy(np.stack(values).astype(np.float32))
 
         return TrainingBatch(

@@ -12,7 +12,8 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 import filelock
 import numpy as np
@@ -122,7 +123,8 @@ class CachedDataset:
         try:
             state = _dump(self.dataset)
             classes = [kind for kind in type(self.dataset).__mro__ if kind.__module__ not in ("builtins", "typing")]
-            code = [Path(inspect.getfile(part)).read_bytes() for part in (*classes, images)]
+            parts: list[type | ModuleType] = [*classes, images]
+            code = [Path(inspect.getfile(part)).read_bytes() for part in parts]
         except (pickle.PicklingError, AttributeError, TypeError, ValueError, RecursionError, OSError):
             return None
         stamps = [self._stamp(path) for path in self._files()]
@@ -220,7 +222,7 @@ def decode_once(
     """
     if budget <= 0 or not hasattr(dataset, "files") or not len(dataset.ids):
         return dataset
-    return CachedDataset(dataset, split, budget, folder)
+    return CachedDataset(cast(FileDataset, dataset), split, budget, folder)
 
 
 def _dump(values: object) -> bytes:

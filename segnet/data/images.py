@@ -112,10 +112,9 @@ def _open(path: Path, role: str, max_pixels: int) -> Iterator[Image.Image]:
                     f"set max_pixels={image.width * image.height} if it is meant to be so large"
                 )
             # Telephones keep further views behind a photo (MPO); the first is what every viewer shows.
-            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-                raise UserError(
-                    f"the {role} {path} has {image.n_frames} frames or pages: save each as a file of its own"
-                )
+            frames = getattr(image, "n_frames", 1)
+            if frames > 1 and image.format != "MPO":
+                raise UserError(f"the {role} {path} has {frames} frames or pages: save each as a file of its own")
             image.load()  # before its orientation is asked for: a TIFF file is turned by this already
             yield image
     # Pillow raises SyntaxError and EOFError for some broken files.
@@ -216,5 +215,5 @@ def _warn_of_transparency(path: Path, image: Image.Image) -> None:
         return
     if image.mode not in ("RGBA", "LA", "PA"):
         image = image.convert("RGBA")
-    if image.getchannel("A").getextrema()[0] < 255:
+    if np.array(image.getchannel("A")).min() < 255:
         log.warning("%s: its transparency is left out, and the colours below it are taken", path)

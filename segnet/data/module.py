@@ -145,7 +145,7 @@ class DataModule:
                 f"to a multiple of {world_size}"
             )
 
-    def train_loader(self, rank: int = 0, world_size: int = 1, pin_memory: bool = False) -> DataLoader:
+    def train_loader(self, rank: int = 0, world_size: int = 1, pin_memory: bool = False) -> DataLoader[Any]:
         """Batches for one process of several, see :class:`segnet.data.sampling.TrainingOrder`.
 
         They are :class:`segnet.data.batch.TrainingBatch`; their ``augment()`` makes what the network learns from.
@@ -164,11 +164,13 @@ class DataModule:
     def training_batches(self, epoch: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Yield the augmented batches of an epoch, on the CPU: the bits that a training on the CPU learns from."""
         loader = self.train_loader(rank, world_size)
-        loader.sampler.set_epoch(epoch)
+        order = loader.sampler
+        assert isinstance(order, TrainingOrder)
+        order.set_epoch(epoch)
         for batch in loader:
             yield batch.augment()
 
-    def eval_loader(self, split: str, rank: int = 0, world_size: int = 1, pin_memory: bool = False) -> DataLoader:
+    def eval_loader(self, split: str, rank: int = 0, world_size: int = 1, pin_memory: bool = False) -> DataLoader[Any]:
         """Batches of one process's share of a split, each sample once over all processes, in the order of the split.
 
         Where images differ in size, a batch ends before an image of another size than its own.
@@ -180,7 +182,7 @@ class DataModule:
 
     def _loader(
         self, samples: TrainingSamples | EvaluationSamples, pin_memory: bool, **how_batches_are_made: Any
-    ) -> DataLoader:
+    ) -> DataLoader[Any]:
         if isinstance(samples.dataset, CachedDataset):
             samples.dataset.open()  # here and not in each loading process
         return DataLoader(

@@ -52,7 +52,7 @@ class PixelFile:
         place = self.places[index]
         pixels = self.array[place.offset : place.offset + place.nbytes]
         if index not in self._sound:
-            if zlib.crc32(pixels) != place.checksum:
+            if zlib.crc32(pixels.data) != place.checksum:
                 raise DamagedError
             self._sound.add(index)
         split = int(np.prod(place.image))

@@ -99,7 +99,7 @@ def shrink(image: Tensor, scale: float) -> Tensor:
     return F.interpolate(image[None], size, mode="bilinear", antialias=True)[0]
 
 
-class EvaluationSamples(torch.utils.data.Dataset):
+class EvaluationSamples(torch.utils.data.Dataset[Sample]):
     """Samples as they are, the image resized by ``scale``, the label at its own resolution."""
 
     def __init__(self, dataset: SegmentationDataset, scale: float) -> None:

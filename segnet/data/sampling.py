@@ -76,7 +76,7 @@ class EvaluationBatches(torch.utils.data.Sampler[list[int]]):
         return sum(1 for _ in self)
 
     def __iter__(self) -> Iterator[list[int]]:
-        sizes, batch = self._sizes(), []
+        sizes, batch = self._sizes(), list[int]()
         for index in self.order:
             if batch and (len(batch) == self.batch_size or sizes[index] != sizes[batch[0]]):
                 yield batch

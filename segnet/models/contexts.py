@@ -86,4 +86,5 @@ class ASPP(nn.Module):
         branches = [self.pointwise(features), *(branch(features) for branch in self.atrous)]
         # Enlarging one pixel, by whatever interpolation, repeats it. An expanded view would lose the memory layout.
         branches.append(torch.empty_like(branches[0]).copy_(pooled))
-        return self.project(torch.cat(branches, dim=1))
+        projected: Tensor = self.project(torch.cat(branches, dim=1))
+        return projected

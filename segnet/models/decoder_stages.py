@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from torch import Tensor, nn
 
 from segnet.layers import ConvBlock, ConvNormAct, RegularConvolution, Rules
 from segnet.layers.rewrites.decision import Chosen
-from segnet.layers.rewrites.upsampling import fuse
+from segnet.layers.rewrites.upsampling import UpsampledConvolution, fuse
 from segnet.models.skips import STACKING, NoSkip
 
 
@@ -64,14 +64,14 @@ class DecoderStage(nn.Module):
         super().__init__()
         upsampled = width if design.project else in_channels
         # Regular whatever the block's convolution is: a 1x1 has no space to separate or to dilate.
-        self.project = (
+        self.project: nn.Module = (
             nn.Identity()
             if in_channels == upsampled
             else ConvNormAct(in_channels, width, RegularConvolution, design.activation, kernel_size=1)
         )
         self.upsampler = design.upsampler(upsampled)
-        self.skip = design.skip(upsampled, width) if joins_skip else None
-        joined = self.skip.out_channels if self.skip is not None else upsampled
+        self.skip: Any = design.skip(upsampled, width) if joins_skip else None
+        joined = cast(int, self.skip.out_channels) if self.skip is not None else upsampled
         self.out_channels = joined if out_channels is None else out_channels
         self.block = ConvBlock(
             joined,
@@ -86,16 +86,20 @@ class DecoderStage(nn.Module):
 
     def rewrite(self, rules: Rules | None) -> None:
         """Choose the cheaper form by these rules, or with None the plain form."""
-        self.exact = None
+        self.exact: UpsampledConvolution | None = None
         is_known = self.skip is None or type(self.skip) in (NoSkip, *STACKING)
         if rules is not None and is_known and len(self.block) > 0:
-            self.exact = fuse(self.upsampler, self.block[0].convolution, rules, type(self.skip) in STACKING)
+            first = cast(ConvNormAct, self.block[0])
+            self.exact = fuse(self.upsampler, first.convolution, rules, type(self.skip) in STACKING)
         self.chosen = Chosen(self._replaced())
 
     def _replaced(self) -> list[nn.Module]:
         """List the modules that the cheaper form does not call as the plain form does."""
-        first = [] if len(self.block) == 0 else [self.block[0], *self.block[0].convolution.modules()]
-        return [self.upsampler, *([] if self.skip is None else [self.skip]), self.block, *first]
+        replaced = [self.upsampler, *([] if self.skip is None else [self.skip]), self.block]
+        if len(self.block) > 0:
+            first = cast(ConvNormAct, self.block[0])
+            replaced += [first, *first.convolution.modules()]
+        return replaced
 
     @property
     def only_upsamples(self) -> bool:
@@ -117,14 +121,15 @@ class DecoderStage(nn.Module):
         projected = features if is_projected else self.project(features)
         if self.exact is not None and self.chosen.are_unchanged(self._replaced()):
             stacked = self.skip.encoded_part(encoded) if self.exact.is_stacked else None
-            output = self.exact(projected, output_size, stacked, pool_indices)
-            for module in [*list(self.block[0])[1:], *list(self.block)[1:]]:
+            output: Tensor = self.exact(projected, output_size, stacked, pool_indices)
+            for module in [*list(cast(ConvNormAct, self.block[0]))[1:], *list(self.block)[1:]]:
                 output = module(output)
             return output
         upsampled = self.upsampler(projected, output_size, pool_indices)
         if self.skip is not None:
             upsampled = self.skip(upsampled, encoded)
-        return self.block(upsampled)
+        output = self.block(upsampled)
+        return output
 
     def project_first(self, features: Tensor, waiting: "list[Upsampling]", rules: Rules) -> Tensor:
         """Run ``project`` with its 1x1 convolution before the upsamplings that wait in front of it.
@@ -133,11 +138,14 @@ class DecoderStage(nn.Module):
             The features projected, and upsampled by those.
         """
         if not waiting:
-            return self.project(features)
+            projected: Tensor = self.project(features)
+            return projected
         for upsampling in waiting:
             rules.note(f"{type(upsampling.upsampler).__name__} + 1x1 -> 1x1 first")
-        upsampled = upsample(self.project.convolution(features), waiting)
-        return self.project.activation(self.project.norm(upsampled))
+        project = cast(ConvNormAct, self.project)
+        upsampled = upsample(project.convolution(features), waiting)
+        projected = project.activation(project.norm(upsampled))
+        return projected
 
 
 class Upsampling(NamedTuple):

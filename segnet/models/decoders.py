@@ -1,7 +1,7 @@
 """The decoder: the upsampling half of the network, which mirrors the encoder step by step."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar, cast
 
 from torch import Tensor, nn
 
@@ -11,6 +11,8 @@ from segnet.layers.rewrites.decision import Chosen
 from segnet.layers.rewrites.upsampling import lets_pointwise_pass
 from segnet.models.decoder_stages import DecoderStage, StageDesign, Upsampling, upsample
 from segnet.models.encoders import EncoderOutput
+
+Default = TypeVar("Default", int, None)
 
 
 class Step(NamedTuple):
@@ -86,14 +88,14 @@ class MirrorDecoder(nn.Module):
         project: bool = True,
     ) -> None:
         super().__init__()
-        self.steps = plan_steps(encoder.channels, encoder.strides)
+        self.steps = plan_steps(cast(Sequence[int], encoder.channels), cast(Sequence[int], encoder.strides))
         joined = self._joined_strides(encoder, skip_strides)
-        depths = [depths] * len(self.steps) if isinstance(depths, int) else self._by_step("depths", depths, 0)
-        widths = self._by_step("widths", widths or {}, None)
+        step_depths = [depths] * len(self.steps) if isinstance(depths, int) else self._by_step("depths", depths, 0)
+        step_widths = self._by_step("widths", widths or {}, None)
         following = [step.width for step in [*self.steps[1:], *self.steps[-1:]]]
         design = StageDesign(upsampler, skip, convolution, activation, kernel_size, change_last, project)
         self.stages = nn.ModuleList()
-        for step, depth, width, next_width in zip(self.steps, depths, widths, following, strict=True):
+        for step, depth, width, next_width in zip(self.steps, step_depths, step_widths, following, strict=True):
             leaving = next_width if width is None and depth > 0 else width
             stage = DecoderStage(design, in_channels, step.width, leaving, step.stride in joined, depth)
             self._refuse_other_width(step, stage, in_channels if not project else step.width)
@@ -114,9 +116,7 @@ class MirrorDecoder(nn.Module):
             )
         return skip_strides
 
-    def _by_step(
-        self, name: str, values: Sequence[int] | Mapping[int, int], default: int | None
-    ) -> list[int] | list[int | None]:
+    def _by_step(self, name: str, values: Sequence[int] | Mapping[int, int], default: Default) -> list[int | Default]:
         strides = [step.stride for step in self.steps]
         if isinstance(values, Mapping):
             if not set(values) <= set(strides):
@@ -134,7 +134,7 @@ class MirrorDecoder(nn.Module):
 
     def _refuse_missing_pool_indices(self, encoder: nn.Module) -> None:
         for step, stage in zip(self.steps, self.stages, strict=True):
-            kept = step.stage is not None and encoder.keeps_pool_indices[step.stage]
+            kept = step.stage is not None and cast(Sequence[bool], encoder.keeps_pool_indices)[step.stage]
             if getattr(stage.upsampler, "needs_pool_indices", False) and not kept:
                 raise UserError(
                     f"{type(stage.upsampler).__name__} needs pool indices, but {type(encoder).__name__} keeps none on "
@@ -153,11 +153,16 @@ class MirrorDecoder(nn.Module):
         """Choose by these rules which upsamplings wait, or with None the plain form."""
         self.rules = rules
         waits: list[bool] = []
-        stands_before_pointwise = rules is not None  # the head comes behind the last step
-        for stage in reversed(self.stages):
-            moves = stands_before_pointwise and stage.only_upsamples and lets_pointwise_pass(stage.upsampler, rules)
+        stands_before_pointwise = True  # the head comes behind the last step
+        for stage in reversed(cast(Sequence[DecoderStage], self.stages)):
+            moves = (
+                rules is not None
+                and stands_before_pointwise
+                and stage.only_upsamples
+                and lets_pointwise_pass(stage.upsampler, rules)
+            )
             waits.insert(0, moves)
-            stands_before_pointwise = rules is not None and (moves or not isinstance(stage.project, nn.Identity))
+            stands_before_pointwise = moves or not isinstance(stage.project, nn.Identity)
         self.waits = tuple(waits)
         self.chosen = Chosen(self._reordered())
 
@@ -165,8 +170,9 @@ class MirrorDecoder(nn.Module):
         """List the modules that run in another order than in the plain form, or not as a whole."""
         if not any(self.waits):
             return []
-        projections = [module for stage in self.stages for module in (stage.project, *stage.project.children())]
-        return [*self.stages, *(stage.upsampler for stage in self.stages), *projections]
+        stages = cast(Sequence[DecoderStage], self.stages)
+        projections = [module for stage in stages for module in (stage.project, *stage.project.children())]
+        return [*stages, *(stage.upsampler for stage in stages), *projections]
 
     def run(
         self, features: Tensor, encoded: EncoderOutput, image_size: tuple[int, int]
@@ -177,15 +183,17 @@ class MirrorDecoder(nn.Module):
         """
         reorders = self.chosen.are_unchanged(self._reordered())
         waiting: list[Upsampling] = []
-        for step, stage, waits in zip(self.steps, self.stages, self.waits, strict=True):
+        stages = cast(Sequence[DecoderStage], self.stages)
+        for step, stage, waits in zip(self.steps, stages, self.waits, strict=True):
             # Halving rounds up everywhere, so this is the size that a stage of this stride has, or would have.
-            size, skip, indices = tuple(-(-side // step.stride) for side in image_size), None, None
+            size = -(-image_size[0] // step.stride), -(-image_size[1] // step.stride)
+            skip, indices = None, None
             if step.stage is not None:
                 skip, indices = encoded.features[step.stage], encoded.pool_indices[step.stage]
-                size = tuple(skip.shape[-2:])
+                size = skip.shape[-2], skip.shape[-1]
             is_projected = reorders and (waits or bool(waiting)) and not isinstance(stage.project, nn.Identity)
             if is_projected:
-                features, waiting = stage.project_first(features, waiting, self.rules), []
+                features, waiting = stage.project_first(features, waiting, cast(Rules, self.rules)), []
             if reorders and waits:
                 waiting.append(Upsampling(stage.upsampler, size))
             else:

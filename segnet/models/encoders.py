@@ -7,7 +7,7 @@ Contract: an encoder has ``channels`` and ``strides`` (one entry a stage, from h
 """
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -71,11 +71,11 @@ class PlainEncoder(nn.Module):
         self.strides = tuple(2**stage for stage in range(len(widths)))
         before = [in_channels, *widths[:-1]]
         self.stages = nn.ModuleList(
-            ConvBlock(*sizes, factory, activation, kernel_size)
-            for *sizes, factory in zip(before, widths, depths, convolutions, strict=True)
+            ConvBlock(arriving, width, depth, factory, activation, kernel_size)
+            for arriving, width, depth, factory in zip(before, widths, depths, convolutions, strict=True)
         )
         self.downsampling = nn.ModuleList(downsampling(width) for width in widths[:-1])
-        self.keeps_pool_indices = tuple(step.keeps_pool_indices for step in self.downsampling)
+        self.keeps_pool_indices = tuple(cast(bool, step.keeps_pool_indices) for step in self.downsampling)
 
     def forward(self, images: Tensor) -> EncoderOutput:
         """Encode normalised images ``(N, in_channels, H, W)``."""

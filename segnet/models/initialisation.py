@@ -5,7 +5,10 @@ with the same bits in all that they share, and an arm with parameters of its own
 """
 
 import inspect
+from collections.abc import Callable
+from typing import cast
 
+import torch
 from torch import nn
 
 from segnet.layers.convolution import initialise_convolution
@@ -28,15 +31,16 @@ def initialise(network: nn.Module, seed: int) -> None:
 def _initialise(module: nn.Module, name: str, seed: int) -> None:
     generator = torch_stream(seed, "parameters", name)
     if hasattr(module, "initialise"):
-        module.initialise(generator)
+        cast(Callable[[torch.Generator], None], module.initialise)(generator)
         return
     if next(module.parameters(recurse=False), None) is not None:
+        reset_parameters: Callable[..., None] = getattr(module, "reset_parameters", lambda: None)
         if isinstance(module, nn.Conv2d):
             initialise_convolution(module, generator)
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
-        elif "generator" in inspect.signature(getattr(module, "reset_parameters", lambda: None)).parameters:
-            module.reset_parameters(generator=generator)
+        elif "generator" in inspect.signature(reset_parameters).parameters:
+            reset_parameters(generator=generator)
         else:
             raise TypeError(f"{type(module).__name__} at {name!r} needs a reset_parameters(generator) of its own")
     for child_name, child in module.named_children():

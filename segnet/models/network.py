@@ -1,6 +1,7 @@
 """The network: encoder, context block, decoder and head in a row."""
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from segnet.layers.rewrites.rules import Rules
 from segnet.layers.rewrites.upsampling import lets_pointwise_pass
 from segnet.models.decoder_stages import upsample
 from segnet.models.decoders import MirrorDecoder
+from segnet.models.encoders import EncoderOutput
 
 
 class Head(nn.Conv2d):
@@ -23,6 +25,8 @@ class Head(nn.Conv2d):
         out_channels: number of classes.
         kernel_size: odd number of taps along each axis.
     """
+
+    bias: nn.Parameter
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int = 1) -> None:
         super().__init__(in_channels, out_channels, kernel_size, padding=padding_of(kernel_size, 1, "same"))
@@ -50,6 +54,9 @@ class SegmentationNetwork(nn.Module):
         segnet.errors.UserError: the parts cannot work together.
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(
         self,
         encoder: nn.Module,
@@ -71,9 +78,9 @@ class SegmentationNetwork(nn.Module):
         self.register_buffer("mean", torch.tensor(mean).reshape(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).reshape(1, -1, 1, 1), persistent=False)
         self.encoder = encoder
-        self.context = context(encoder.channels[-1])
-        self.decoder = decoder(encoder, self.context.out_channels)
-        self.head = Head(self.decoder.out_channels, num_classes, head_kernel_size)
+        self.context = context(cast(Sequence[int], encoder.channels)[-1])
+        self.decoder = decoder(encoder, cast(int, self.context.out_channels))
+        self.head = Head(cast(int, self.decoder.out_channels), num_classes, head_kernel_size)
         use_exact_rewrites(self, exact_rewrites)
 
     def rewrite(self, rules: Rules | None) -> None:
@@ -88,7 +95,8 @@ class SegmentationNetwork(nn.Module):
         )
         # Between nails there are zeros, which a bias must reach too.
         self.adds_bias_last = self.moves_head and not all(
-            lets_pointwise_pass(stage.upsampler, rules, has_bias=True) for stage in self.decoder.stages
+            lets_pointwise_pass(cast(nn.Module, stage.upsampler), cast(Rules, rules), has_bias=True)
+            for stage in cast(MirrorDecoder, self.decoder).stages
         )
 
     @property
@@ -98,14 +106,15 @@ class SegmentationNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Take images ``(N, C, H, W)``, floats in 0..1, to class logits ``(N, K, H, W)``."""
-        encoded = self.encoder((images - self.mean) / self.std)
+        encoded: EncoderOutput = self.encoder((images - self.mean) / self.std)
         features = self.context(encoded.features[-1])
-        image_size = tuple(images.shape[-2:])
+        image_size = images.shape[-2], images.shape[-1]
         if not self.moves_head or not self.chosen.are_unchanged([self.decoder, self.head]):
-            return self.head(self.decoder(features, encoded, image_size))
-        features, waiting = self.decoder.run(features, encoded, image_size)
+            logits: Tensor = self.head(self.decoder(features, encoded, image_size))
+            return logits
+        features, waiting = cast(MirrorDecoder, self.decoder).run(features, encoded, image_size)
         for upsampling in waiting:
-            self.rules.note(f"{type(upsampling.upsampler).__name__} + 1x1 -> 1x1 first")
+            cast(Rules, self.rules).note(f"{type(upsampling.upsampler).__name__} + 1x1 -> 1x1 first")
         if waiting and self.adds_bias_last:
             logits = upsample(self.head(features, adds_bias=False), waiting)
             return logits + self.head.bias.to(logits.dtype)[:, None, None]

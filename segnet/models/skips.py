@@ -81,7 +81,8 @@ class ReducedConcatenatedSkip(nn.Module):
 
     def encoded_part(self, encoded: Tensor) -> Tensor:
         """Return what is stacked behind the upsampled features."""
-        return self.reduce(encoded)
+        reduced: Tensor = self.reduce(encoded)
+        return reduced
 
     def forward(self, upsampled: Tensor, encoded: Tensor) -> Tensor:
         """Reduce and stack."""

@@ -53,7 +53,7 @@ def _grey(images: Tensor) -> Tensor:
     if images.shape[1] == 1:
         return images
     red, green, blue = images.split(1, dim=1)
-    grey = red * 0.2989
+    grey: Tensor = red * 0.2989
     grey += green * 0.587
     grey += blue * 0.114
     return grey

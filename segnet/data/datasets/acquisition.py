@@ -38,9 +38,9 @@ class Acquisition:
         signal *= 1 + self.non_uniformity / 2 * smooth_field(intensities.shape, random)
         real, imaginary = random.standard_normal((2, *intensities.shape), dtype=np.float32) * np.float32(self.noise)
         signal += real
-        return np.sqrt(
-            signal * signal + imaginary * imaginary
-        )  # hypot's care for huge numbers costs five times as much
+        # The care that hypot takes for huge numbers costs five times as much.
+        magnitude: np.ndarray = np.sqrt(signal * signal + imaginary * imaginary)
+        return magnitude
 
 
 def smooth_field(shape: tuple[int, int], random: np.random.Generator, order: int = 3) -> np.ndarray:
@@ -53,4 +53,5 @@ def smooth_field(shape: tuple[int, int], random: np.random.Generator, order: int
     coefficients[0, 0] = 0
     field = bases[0] @ coefficients @ bases[1].T
     low, high = field.min(), field.max()
-    return 2 * (field - low) / (high - low) - 1
+    stretched: np.ndarray = 2 * (field - low) / (high - low) - 1
+    return stretched

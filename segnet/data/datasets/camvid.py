@@ -54,7 +54,8 @@ class CamVid:
             names = line.split()
             if len(names) != 2:
                 raise UserError(f"{listing}, line {number}: expected an image and a label, got {line.strip()!r}")
-            pairs.append(tuple(root.joinpath(*Path(name).parts[-2:]) for name in names))
+            image, label = (root.joinpath(*Path(name).parts[-2:]) for name in names)
+            pairs.append((image, label))
         if not pairs:
             raise UserError(f"{listing} names no images: put the SegNet tutorial's list there")
         for image, label in pairs:

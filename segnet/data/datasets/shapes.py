@@ -5,7 +5,7 @@ pixel is the class of the topmost shape at the pixel's centre. Colour and textur
 class, so that only the form tells it.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -41,14 +41,18 @@ class Shape(NamedTuple):
     def covers(self, points: np.ndarray) -> np.ndarray:
         """Say for each of ``(..., 2)`` points whether it lies inside."""
         relative = points - self.centre
+        inside: np.ndarray
         if self.kind == DISC:
-            return (relative**2).sum(-1) <= self.radius**2
-        return (relative @ self.normals.T <= self.offsets).all(-1)
+            inside = (relative**2).sum(-1) <= self.radius**2
+        else:
+            inside = (relative @ self.normals.T <= self.offsets).all(-1)
+        return inside
 
     def colour(self, points: np.ndarray) -> np.ndarray:
         """Return the colours ``(..., 3)`` at ``(..., 2)`` points."""
         mix = 0.5 + 0.5 * np.sin((points - self.centre) @ self.wave)[..., None]
-        return self.colours[0] * mix + self.colours[1] * (1 - mix)
+        mixed: np.ndarray = self.colours[0] * mix + self.colours[1] * (1 - mix)
+        return mixed
 
 
 def draw_scene(random: np.random.Generator, aspect: float, shapes: int) -> list[Shape]:
@@ -146,7 +150,8 @@ class Shapes:
         require(shapes >= 0, "data.dataset.shapes", shapes, "an integer from 0 up")
         require(noise >= 0, "data.dataset.noise", noise, "a number from 0 up")
         require(seed >= 0, "data.dataset.seed", seed, "an integer from 0 up")
-        self.split, self.size, self.shapes, self.noise, self.seed = split, tuple(size), shapes, noise, seed
+        self.split, self.shapes, self.noise, self.seed = split, shapes, noise, seed
+        self.size = cast(tuple[int, int], tuple(size))
         self.ids = [f"{split}{number:05d}" for number in range(images[split])]
         self._drawn: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 

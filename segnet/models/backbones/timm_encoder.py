@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -15,7 +15,7 @@ from segnet.models.backbones.backbone import BackboneEncoder
 try:
     import timm
 except ModuleNotFoundError:  # said in the constructor, to the one who asked for it
-    timm = None
+    timm = cast(Any, None)
 
 
 class TimmEncoder(BackboneEncoder):

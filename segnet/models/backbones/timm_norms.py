@@ -1,6 +1,8 @@
 """Timm's batch norm with an activation inside, made to train on a single value a channel. It needs timm."""
 
-from timm.layers import BatchNormAct2d
+from typing import Any
+
+from timm.layers.norm_act import BatchNormAct2d
 from torch import Tensor, nn
 
 from segnet.compat import has_hooks
@@ -14,15 +16,17 @@ class BatchNormAct(BatchNormAct2d):
     def forward(self, features: Tensor) -> Tensor:
         """Normalise ``(N, C, H, W)``, then activate."""
         if self.training and is_single(features):
-            return self.act(self.drop(normalise_by_running(self, features)))
-        return super().forward(features)
+            activated: Tensor = self.act(self.drop(normalise_by_running(self, features)))
+        else:
+            activated = super().forward(features)  # type: ignore[no-untyped-call]  # timm gives it no types
+        return activated
 
 
 def replace_norms_with_activation(network: nn.Module) -> None:
     """Put a :class:`BatchNormAct` in place of each of timm's; parameters, buffers and names stay."""
     for name, module in list(network.named_modules()):
         if type(module) is BatchNormAct2d and not has_hooks(module):
-            setting = module.eps, module.momentum, module.affine, module.track_running_stats
+            setting: tuple[Any, Any, Any, Any] = module.eps, module.momentum, module.affine, module.track_running_stats
             norm = BatchNormAct(module.num_features, *setting, apply_act=False, device="meta")
             norm.drop, norm.act = module.drop, module.act
             network.set_submodule(name, take_over(module, norm, NORM_TENSORS))

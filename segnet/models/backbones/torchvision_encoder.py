@@ -55,7 +55,7 @@ class TorchvisionEncoder(BackboneEncoder):
                 f"encoder.output_stride={output_stride} is not offered for {name}: leave it null, or choose "
                 f"{f'among {sorted(dilated)}' if dilated else 'another encoder, such as resnet50'}"
             )
-        arguments = dilated.get(output_stride, {})
+        arguments = {} if output_stride is None else dilated[output_stride]
         build = partial(build_backbone, name, [str(stage) for stage in stages], trunk, in_channels, arguments)
         super().__init__(build, in_channels, weights is not None, pool_indices, full_resolution_width)
         if weights is not None:
@@ -98,15 +98,9 @@ def build_backbone(
     network = get_model(name, weights=None, **arguments)
     if in_channels != 3:
         conv_name, conv = first_convolution(network)
-        adapted = nn.Conv2d(
-            in_channels,
-            conv.out_channels,
-            conv.kernel_size,
-            conv.stride,
-            conv.padding,
-            conv.dilation,
-            bias=conv.bias is not None,
-        )
+        # By torch's types these may be longer than pairs.
+        geometry: tuple[Any, Any, Any, Any] = conv.kernel_size, conv.stride, conv.padding, conv.dilation
+        adapted = nn.Conv2d(in_channels, conv.out_channels, *geometry, bias=conv.bias is not None)
         initialise_convolution(adapted, torch.default_generator)
         network.set_submodule(conv_name, adapted)
     children = dict((network if trunk is None else getattr(network, trunk, nn.Module())).named_children())
@@ -139,12 +133,13 @@ def read_weights(name: str, weights: str) -> dict[str, Tensor]:
             f"path, null, or one of {', '.join(published.__members__)}"
         )
     try:
-        return published[weights].get_state_dict(progress=False, check_hash=True)
+        state: dict[str, Tensor] = published[weights].get_state_dict(progress=False, check_hash=True)
     except OSError as error:
         raise UserError(
             f"encoder.weights={weights} could not be downloaded ({error}): fetch {published[weights].url} where there "
             f"is a network and set encoder.weights to the file's path"
         ) from error
+    return state
 
 
 def read_local_weights(path: Path) -> dict[str, Tensor]:

@@ -246,4 +246,5 @@ def _plain(description: FolderDescription) -> dict[str, Any]:
             return {key: plain(one) for key, one in value.items() if one != ()}
         return [plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
-    return plain(asdict(description))
+    content: dict[str, Any] = plain(asdict(description))
+    return content

@@ -58,6 +58,7 @@ class Folder:
         return image, label
 
     def _read_mask(self, path: Path) -> np.ndarray:
+        unknown: tuple[int, ...] | int | None
         if self.masks == "colour":
             pixels = read_image(path, 3)
             label = classes_of_colours(pixels, self.colours, UNKNOWN)

@@ -110,7 +110,7 @@ def _annotated(root: Path) -> Layout | None:
 def _suffixed(root: Path) -> Layout | None:
     """Find ``NAME.jpg`` with ``NAME_mask.png`` beside it, in folders of splits or none."""
     folders = dict(_split_folders(root)) or {"all": root}
-    splits = {}
+    splits, ending = {}, None
     for split, folder in folders.items():
         files = {path.stem: path for path in _files(folder)}
         ending = next((end for end in MASK_ENDINGS if any(f"{stem}{end}" in files for stem in files)), None)

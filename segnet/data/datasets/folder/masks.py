@@ -51,7 +51,8 @@ def inspect_masks(paths: Iterable[Path]) -> MaskFacts:
                 f"the mask {first['colour']} is a colour image and {first['index']} is not: save all masks in one form"
             )
         if kind == "colour":
-            colours |= {tuple(map(int, colour)) for colour in distinct_colours(read_image(path, 3))}
+            found_colours = distinct_colours(read_image(path, 3)).tolist()
+            colours |= {(red, green, blue) for red, green, blue in found_colours}
         else:
             found = {int(value) for value in np.unique(read_label(path))}
             values |= found
