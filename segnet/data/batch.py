@@ -34,7 +34,7 @@ class TrainingBatch:
         label: ``(N, H, W)`` uint8.
         index: ``(N,)`` int64, place of the samples in their split.
         transforms: see :class:`segnet.data.augmentation.transform.AffineTransforms`.
-        colours: ``(N, 4)`` float32, see :class:`segnet.data.augmentation.augmentation.Draw`.
+        colours: ``(N, 5)`` float32, see :class:`segnet.data.augmentation.augmentation.Draw`.
         parts: height and width of each sample before padding.
         radii: of the smoothing of each sample, see :func:`segnet.data.augmentation.transform.transform_batch`.
         size: height and width after augmentation.

@@ -27,7 +27,7 @@ class Draw(NamedTuple):
         size: height and width of the result.
         matrix, flip, extent, minification: see
             :class:`segnet.data.augmentation.transform.AffineTransforms`, without its first axis.
-        colour: ``(4,)`` factors of brightness, contrast and saturation, and the shift of the hue in turns.
+        colour: ``(5,)`` factors of brightness, contrast and saturation, the shift of the hue in turns, and gamma.
     """
 
     size: tuple[int, int]
@@ -54,6 +54,8 @@ class Augmentation:
         contrast: see brightness.
         saturation: see brightness.
         hue: largest shift of the hue, in turns of the colour circle, 0..0.5.
+        gamma: smallest and largest exponent of the values 0..1, drawn log-uniformly. Above 1 it darkens as dusk does:
+            shadows go down and lights stay, where ``brightness`` scales all alike.
         ignore_index: label of what lies outside the image.
         fill: image value outside the image, one a channel, 0..1.
 
@@ -73,6 +75,7 @@ class Augmentation:
         contrast: float = 0.0,
         saturation: float = 0.0,
         hue: float = 0.0,
+        gamma: Sequence[float] = (1.0, 1.0),
     ) -> None:
         whole = crop is None or (len(crop) == 2 and all(isinstance(side, int) and side > 0 for side in crop))
         require(whole, "data.augmentation.crop", crop, "[HEIGHT,WIDTH], two integers from 1 up, or null")
@@ -84,7 +87,8 @@ class Augmentation:
         _require_at_most(180, rotation=rotation)
         self.ignore_index, self.fill = ignore_index, [255 * value for value in fill]
         self.crop, self.scale, self.horizontal_flip, self.rotation = crop, scale, horizontal_flip, rotation
-        self.colour = dict(zip(ADJUSTMENTS, (brightness, contrast, saturation, hue), strict=True))
+        self.changes, self.gamma = (brightness, contrast, saturation, hue), gamma
+        self.adjusts = [change != 0 for change in self.changes] + [tuple(gamma) != (1, 1)]
 
     def draw(self, image_size: Sequence[int], random: np.random.Generator, base_scale: float = 1.0) -> Draw:
         """Draw what happens to one sample.
@@ -105,8 +109,9 @@ class Augmentation:
             slack = full - part
             corner.append(min(int(np.floor(random.uniform(min(0, slack), max(0, slack) + 1))), max(0, slack)))
         flip = float(random.random() < self.horizontal_flip)
-        changes = [random.uniform(-1, 1) * change for change in self.colour.values()]
+        changes = [random.uniform(-1, 1) * change for change in self.changes]
         angle = np.deg2rad(random.uniform(-1, 1) * self.rotation)
+        exponent = np.exp(random.uniform(*np.log(self.gamma)))
         minification = window / size
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         return Draw(
@@ -115,7 +120,7 @@ class Augmentation:
             flip=flip,
             extent=np.array([0, 0, image_size[0] - 1, image_size[1] - 1]),
             minification=minification,
-            colour=np.array([*(max(0.0, 1 + change) for change in changes[:3]), changes[3]]),
+            colour=np.array([*(max(0.0, 1 + change) for change in changes[:3]), changes[3], exponent]),
         )
 
     def transform(
@@ -133,7 +138,7 @@ class Augmentation:
             images: ``(N, C, H, W)`` uint8, on any device, as all other tensors.
             labels: ``(N, H, W)`` uint8.
             transforms: see :class:`segnet.data.augmentation.transform.AffineTransforms`.
-            colours: ``(N, 4)``, see :class:`Draw`.
+            colours: ``(N, 5)``, see :class:`Draw`.
             size: height and width of the result.
             radius: see :func:`segnet.data.augmentation.transform.transform_batch`.
 
@@ -143,9 +148,9 @@ class Augmentation:
         values, labels = transform_batch(
             images, labels, transforms, size, radius, self.rotation != 0, self.fill, self.ignore_index
         )
-        for amounts, (name, change) in zip(colours.unbind(1), self.colour.items(), strict=True):
-            if change:
-                values = ADJUSTMENTS[name](values, amounts)
+        for amounts, adjust, wanted in zip(colours.unbind(1), ADJUSTMENTS.values(), self.adjusts, strict=True):
+            if wanted:
+                values = adjust(values, amounts)
         return values.round_().to(torch.uint8), labels
 
 

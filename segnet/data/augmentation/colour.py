@@ -1,4 +1,4 @@
-"""Changes of brightness, contrast, saturation and hue, each sample of a batch by its own amount.
+"""Changes of brightness, contrast, saturation, hue and gamma, each sample of a batch by its own amount.
 
 Same definitions as torchvision's ``adjust_brightness`` and the others have for float images; values are 0..255. All
 but the hue work in place.
@@ -48,6 +48,11 @@ def adjust_hue(images: Tensor, shifts: Tensor) -> Tensor:
     return torch.stack(channels, dim=1)
 
 
+def adjust_gamma(images: Tensor, exponents: Tensor) -> Tensor:
+    """Raise values, as shares of 255, to exponents ``(N,)``; above 1 images darken, black and white stay."""
+    return images.div_(255).pow_(exponents[:, None, None, None]).mul_(255)
+
+
 def _grey(images: Tensor) -> Tensor:
     """Luma of Rec. 601, ``(N, 1, H, W)``."""
     if images.shape[1] == 1:
@@ -70,4 +75,5 @@ ADJUSTMENTS = {
     "contrast": adjust_contrast,
     "saturation": adjust_saturation,
     "hue": adjust_hue,
+    "gamma": adjust_gamma,
 }

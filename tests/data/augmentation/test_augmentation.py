@@ -121,6 +121,26 @@ def test_colour_changes_the_image_alone_and_switching_one_off_keeps_the_others_d
     assert np.array_equal(*(augment.draw((40, 60), np.random.default_rng(1)).colour for augment in (both, turned)))
 
 
+def test_gamma_darkens_above_one_keeps_black_and_white_and_leaves_the_other_draws():
+    image, label = marked_sample()
+    darker, lighter = (Augmentation(255, [0, 0, 0], gamma=gamma) for gamma in ([2.0, 2.0], [0.5, 0.5]))
+    shown = augmented(darker, image, label, 1)[0]
+    assert shown.unique().tolist() == [0, round(255 * (200 / 255) ** 2)]
+    assert augmented(lighter, image, label, 1)[0].unique().tolist() == [0, round(255 * (200 / 255) ** 0.5)]
+    assert set(augmented(darker, image // 200 * 255, label, 1)[0].unique().tolist()) == {0, 255}
+    ranged = Augmentation(255, [0, 0, 0], (20, 20), (0.5, 2), 0.5, 20, 0.3, gamma=[0.5, 3.0])
+    plain = Augmentation(255, [0, 0, 0], (20, 20), (0.5, 2), 0.5, 20, 0.3)
+    exponents = []
+    for seed in range(200):
+        one, two = (augment.draw(label.shape, np.random.default_rng(seed)) for augment in (ranged, plain))
+        assert np.array_equal(one.matrix, two.matrix)
+        assert np.array_equal(one.colour[:4], two.colour[:4])
+        exponents.append(one.colour[4])
+    assert 0.5 <= min(exponents) < 0.55
+    assert 2.7 < max(exponents) <= 3.0
+    assert np.median(exponents) == pytest.approx(1.5**0.5, rel=0.2)  # in the middle of the logarithms
+
+
 def test_the_same_stream_gives_the_same_sample():
     augment = Augmentation(255, [0, 0, 0], (20, 20), (0.5, 2), 0.5, 20, 0.3, 0.3, 0.3, 0.1)
     image, label = marked_sample()

@@ -174,7 +174,7 @@ def test_a_sample_does_not_depend_on_the_others_of_its_batch():
         assert torch.equal(alone_label[0], both[1][number])
 
 
-@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue"])
+@pytest.mark.parametrize("name", ["brightness", "contrast", "saturation", "hue", "gamma"])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_colours_are_torchvisions(name, channels):
     images = torch.rand(4, channels, 9, 11, generator=torch.Generator().manual_seed(0))
