@@ -226,6 +226,7 @@ class ConvBlock(nn.Sequential):
         activation: factory of the activation.
         kernel_size: odd number of taps along each axis.
         change_last: whether the last convolution changes the channel count, instead of the first.
+        stride: step between two outputs of the first convolution.
 
     Raises:
         UserError: the depth is negative, is 0 though the channels change, or differs from the convolutions' number.
@@ -240,6 +241,7 @@ class ConvBlock(nn.Sequential):
         activation: Callable[[], nn.Module] = nn.ReLU,
         kernel_size: int = 3,
         change_last: bool = False,
+        stride: int = 1,
     ) -> None:
         if depth < 0 or (depth == 0 and in_channels != out_channels):
             raise UserError(
@@ -256,8 +258,8 @@ class ConvBlock(nn.Sequential):
         sizes = [in_channels, *[inner] * (depth - 1), out_channels]
         super().__init__(
             *(
-                ConvNormAct(before, after, factory, activation, kernel_size)
-                for before, after, factory in zip(sizes, sizes[1:], convolutions, strict=False)
+                ConvNormAct(before, after, factory, activation, kernel_size, stride if place == 0 else 1)
+                for place, (before, after, factory) in enumerate(zip(sizes, sizes[1:], convolutions, strict=False))
             )
         )
 

@@ -38,6 +38,8 @@ class PlainEncoder(nn.Module):
         downsampling: factory of the step between two stages, see :mod:`segnet.layers.pooling.pool`.
         activation: factory of the activation.
         kernel_size: odd number of taps of each convolution along each axis.
+        first_stride: stride of the first convolution, 1 or 2. With 2 no features are kept at full resolution, where
+            most of the time goes: the same network then sees images of twice the side at nearly the same cost.
 
     Raises:
         UserError: there is no stage, the lists differ in length, or a value is out of its range.
@@ -54,6 +56,7 @@ class PlainEncoder(nn.Module):
         downsampling: Callable[[int], nn.Module],
         activation: Callable[[], nn.Module] = nn.ReLU,
         kernel_size: int = 3,
+        first_stride: int = 1,
     ) -> None:
         super().__init__()
         convolutions = [convolution] * len(widths) if callable(convolution) else list(convolution)
@@ -67,12 +70,20 @@ class PlainEncoder(nn.Module):
         require(
             kernel_size >= 1 and kernel_size % 2 == 1, "encoder.kernel_size", kernel_size, "an odd integer from 1 up"
         )
+        if first_stride not in (1, 2) or (first_stride == 2 and depths[0] == 0):
+            raise UserError(
+                f"encoder.first_stride={first_stride} with encoder.depths={list(depths)}: set 1, or 2 with a first "
+                f"stage of one convolution at least"
+            )
         self.channels = tuple(widths)
-        self.strides = tuple(2**stage for stage in range(len(widths)))
+        self.strides = tuple(first_stride * 2**stage for stage in range(len(widths)))
         before = [in_channels, *widths[:-1]]
+        strides = [first_stride] + [1] * (len(widths) - 1)
         self.stages = nn.ModuleList(
-            ConvBlock(arriving, width, depth, factory, activation, kernel_size)
-            for arriving, width, depth, factory in zip(before, widths, depths, convolutions, strict=True)
+            ConvBlock(arriving, width, depth, factory, activation, kernel_size, stride=stride)
+            for arriving, width, depth, factory, stride in zip(
+                before, widths, depths, convolutions, strides, strict=True
+            )
         )
         self.downsampling = nn.ModuleList(downsampling(width) for width in widths[:-1])
         self.keeps_pool_indices = tuple(cast(bool, step.keeps_pool_indices) for step in self.downsampling)

@@ -122,12 +122,31 @@ def test_plain_encoder_refuses_lists_that_do_not_fit(arguments, message):
         PlainEncoder(3, *arguments, MaxPool)
 
 
+@pytest.mark.parametrize(("depths", "stride"), [([0, 1], 2), ([1, 1], 3)])
+def test_plain_encoder_refuses_first_strides_that_do_not_fit(depths, stride):
+    with pytest.raises(UserError, match=f"encoder.first_stride={stride} with encoder.depths="):
+        PlainEncoder(3, [3, 4], depths, RegularConvolution, MaxPool, first_stride=stride)
+
+
 def test_plain_encoder_takes_a_convolution_a_layer():
     factories = [partial(RegularConvolution, dilation=rate) for rate in (1, 2, 4)]
     encoder = PlainEncoder(3, [4, 6], [1, 3], [RegularConvolution, factories], MaxPool, kernel_size=5)
     layers = [layer.convolution for layer in encoder.stages[1]]
     assert [layer.dilation[0] for layer in layers] == [1, 2, 4]
     assert {layer.kernel_size for layer in layers} == {(5, 5)}
+
+
+@pytest.mark.parametrize("size", [(1, 1), (5, 8), (7, 9)])
+def test_a_first_stride_of_two_leaves_out_full_resolution(size):
+    encoder = PlainEncoder(3, [4, 6], [2, 1], RegularConvolution, MaxPool, first_stride=2)
+    assert encoder.strides == (2, 4)
+    encoded = encoder(torch.rand(2, 3, *size))
+    sizes = [tuple(features.shape[-2:]) for features in encoded.features]
+    assert sizes == [(-(-size[0] // stride), -(-size[1] // stride)) for stride in (2, 4)]
+    mirror = decoder(encoder, Bilinear, depths={2: 1, 1: 0})
+    assert mirror(encoded.features[-1], encoded, size).shape == (2, 4, *size)
+    with pytest.raises(UserError, match="from stride 1 to 2"):
+        decoder(encoder, MaxUnpool)
 
 
 def test_skips_by_hand():
