@@ -11,6 +11,7 @@ from torch import Tensor
 
 from segnet.data.augmentation.augmentation import Augmentation, Draw, cut, smoothing_radius
 from segnet.data.augmentation.transform import AffineTransforms
+from segnet.data.progression import Progression
 from segnet.data.samples import Batch, SegmentationDataset, planes
 from segnet.errors import UserError
 from segnet.randomness import numpy_stream
@@ -106,10 +107,21 @@ class TrainingSamples(torch.utils.data.Dataset[TrainingSample]):
         augmentation: of the samples.
         scale: the network sees images resized by this factor.
         seed: the run's seed.
+        progression: of the resolution; None: the same in all epochs.
+        passes: how many of the sampler's epochs make one of the training's.
     """
 
-    def __init__(self, dataset: SegmentationDataset, augmentation: Augmentation, scale: float, seed: int) -> None:
+    def __init__(
+        self,
+        dataset: SegmentationDataset,
+        augmentation: Augmentation,
+        scale: float,
+        seed: int,
+        progression: Progression | None = None,
+        passes: int = 1,
+    ) -> None:
         self.dataset, self.augmentation, self.scale, self.seed = dataset, augmentation, scale, seed
+        self.progression, self.passes = progression, passes
 
     def __len__(self) -> int:
         return len(self.dataset.ids)
@@ -118,7 +130,8 @@ class TrainingSamples(torch.utils.data.Dataset[TrainingSample]):
         epoch, index = key
         random = numpy_stream(self.seed, "sample", epoch, index)
         image, label = self.dataset.load(index, random)
-        draw = self.augmentation.draw(label.shape, random, self.scale)
+        resolution = 1.0 if self.progression is None else self.progression.resolution(epoch // self.passes)
+        draw = self.augmentation.draw(label.shape, random, self.scale, resolution)
         return TrainingSample(*cut(planes(image), label, draw), index)
 
 

@@ -12,6 +12,7 @@ from segnet.data.augmentation.augmentation import Augmentation
 from segnet.data.batch import Collate, TrainingSamples, refuse_sizes
 from segnet.data.cache import CachedDataset, decode_once
 from segnet.data.integrity import absent_classes, check_samples, image_sizes
+from segnet.data.progression import Progression
 from segnet.data.samples import Batch, EvaluationSamples, SegmentationDataset
 from segnet.data.sampling import EvaluationBatches, EvaluationOrder, TrainingOrder
 from segnet.devices import available_cores
@@ -35,6 +36,8 @@ class DataModule:
         scale: the network sees images resized by this factor; scores are taken at the labels' own resolution.
         passes: how often one epoch goes over the training split.
         seed: the run's seed, of order and augmentation.
+        progression: part of their resolution at which training images are, by the epoch from which it holds, see
+            :class:`segnet.data.progression.Progression`; None: the whole in all epochs.
         cache_budget_gib: a split made from files is decoded once, into a file of at most this size; 0 decodes it in
             every epoch. See :class:`segnet.data.cache.CachedDataset`.
         cache_dir: folder of that file; None chooses one.
@@ -56,6 +59,7 @@ class DataModule:
         scale: float = 1.0,
         passes: int = 1,
         seed: int = 0,
+        progression: Mapping[int, float] | None = None,
         cache_budget_gib: float = 4.0,
         cache_dir: str | Path | None = None,
     ) -> None:
@@ -73,6 +77,7 @@ class DataModule:
         self.colours = [tuple(colour) for colour in classes.values()]
         self.ignore_index, self.channels, self.scale = ignore_index, channels, scale
         self.augmentation, self.passes, self.seed = augmentation, passes, seed
+        self.progression = None if progression is None else Progression(progression)
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.cache_budget, self.cache_dir = int(cache_budget_gib * 2**30), cache_dir
         self.num_workers = _spare_cores() if num_workers is None else num_workers
@@ -155,7 +160,9 @@ class DataModule:
             world_size: number of processes.
             pin_memory: keep batches in page-locked memory, for copies to a GPU that nobody waits for.
         """
-        samples = TrainingSamples(self.split("train"), self.augmentation, self.scale, self.seed)
+        samples = TrainingSamples(
+            self.split("train"), self.augmentation, self.scale, self.seed, self.progression, self.passes
+        )
         order = TrainingOrder(len(samples), self.batch_size, self.seed, self.passes, rank, world_size)
         collate = Collate(self.augmentation)
         share = self.batch_size // world_size

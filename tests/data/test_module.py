@@ -65,7 +65,7 @@ def test_a_batch_done_at_once_is_the_batch_done_one_by_one(channels):
     )
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (channels, height, 50), np.uint8) for height in (20, 35, 60, 35)]
-    draws = [augment.draw(image.shape[1:], random) for image in images]
+    draws = [augment.draw(image.shape[1:], np.random.default_rng(n)) for n, image in enumerate(images)]
     batch = Collate(augment)(
         [
             TrainingSample(*cut(image, image[0] % 5, draw), n)

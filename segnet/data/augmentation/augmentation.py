@@ -90,7 +90,9 @@ class Augmentation:
         self.changes, self.gamma = (brightness, contrast, saturation, hue), gamma
         self.adjusts = [change != 0 for change in self.changes] + [tuple(gamma) != (1, 1)]
 
-    def draw(self, image_size: Sequence[int], random: np.random.Generator, base_scale: float = 1.0) -> Draw:
+    def draw(
+        self, image_size: Sequence[int], random: np.random.Generator, base_scale: float = 1.0, resolution: float = 1.0
+    ) -> Draw:
         """Draw what happens to one sample.
 
         Everything is drawn also where it is switched off, so that switching one off leaves the others as they were.
@@ -99,10 +101,12 @@ class Augmentation:
             image_size: height and width of the image.
             random: the sample's stream.
             base_scale: the size at which the network sees the data set, relative to the file's.
+            resolution: factor of the result's sides. The window, and all else that is drawn, stays as it is.
         """
-        size = np.array(self.crop or [max(1, round(side * base_scale)) for side in image_size])
+        whole = np.array(self.crop or [max(1, round(side * base_scale)) for side in image_size])
+        size = np.array([max(1, round(side * resolution)) for side in whole.tolist()])
         magnification = base_scale * np.exp(random.uniform(*np.log(self.scale)))
-        window = np.array([max(1, round(side / magnification)) for side in size.tolist()])
+        window = np.array([max(1, round(side / magnification)) for side in whole.tolist()])
         # Inside the image where the window is smaller, around it where it is larger.
         corner = []
         for full, part in zip(image_size, window.tolist(), strict=True):
