@@ -130,9 +130,10 @@ def read_history(path: Path) -> list[dict[str, str]]:
 
 
 def write_history(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``history.csv``, one row per epoch."""
+    """Write ``history.csv``, one row per epoch; one without validation leaves the columns of the scores empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(rows[-1]), extrasaction="ignore", lineterminator="\n")
+    widest = max(reversed(rows), key=len)
+    writer = csv.DictWriter(text, fieldnames=list(widest), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     write_whole(path, text.getvalue())

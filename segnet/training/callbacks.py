@@ -35,6 +35,7 @@ class History(pl.Callback):
         self.train_seconds, self.train_images = 0.0, 0
         self.first_step: float | None = None
         self._started = self._train_ended = 0.0
+        self._validated = False
 
     def state_dict(self) -> dict[str, Any]:
         """Keep the clock in the checkpoint."""
@@ -51,6 +52,11 @@ class History(pl.Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the epoch's clock."""
         self._started = self._train_ended = time.perf_counter()
+        self._validated = False
+
+    def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Note that the epoch has scores; with ``trainer.check_val_every_n_epoch`` not each has."""
+        self._validated = True
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
         """Count images, and stop the clock with the last batch."""
@@ -64,26 +70,28 @@ class History(pl.Callback):
         """Write the epoch's row."""
         self.train_seconds += self._train_ended - self._started
         metrics = trainer.callback_metrics
+        kept = ("val/", "fusion/") if self._validated else ()
         row = {
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
             "train/loss": metrics["train/loss_epoch"].item(),
-            **{name: value.item() for name, value in metrics.items() if name.startswith(("val/", "fusion/"))},
+            **{name: value.item() for name, value in metrics.items() if name.startswith(kept)},
             "seconds": round(time.perf_counter() - self._started, 3),
         }
         self.rows.append(row)
         if trainer.is_global_zero:
             write_history(self.path, self.rows)
+            width, scores = len(str(trainer.max_epochs)), ""
+            if self._validated:
+                scores = f"  val loss {row['val/loss']:.4f}  {self.monitor} {row[self.monitor]:.4f}"
             log.info(
-                "epoch %*d/%d  train loss %.4f  val loss %.4f  %s %.4f  %.1f s",
-                len(str(trainer.max_epochs)),
+                "epoch %*d/%d  train loss %.4f%s  %.1f s",
+                width,
                 row["epoch"] + 1,
                 trainer.max_epochs,
                 row["train/loss"],
-                row["val/loss"],
-                self.monitor,
-                row[self.monitor],
+                scores,
                 row["seconds"],
             )
 

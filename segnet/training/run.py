@@ -42,6 +42,7 @@ LIGHTNING_HINTS = (
     ".*does not have many workers.*",
     ".*smaller than the logging interval.*",
     "Checkpoint directory .* exists and is not empty.*",  # a run that is resumed
+    ".*could not find the monitored key.*",  # before the first validation
     ".*isinstance.treespec, LeafSpec.*",
 )
 

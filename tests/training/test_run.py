@@ -55,6 +55,18 @@ def test_history_has_a_row_an_epoch(run):
     assert max(float(row["val/miou"]) for row in rows) == pytest.approx(metrics["val/miou"], abs=1e-5)
 
 
+def test_epochs_without_validation_have_no_scores_and_are_never_the_best(tiny_config, tmp_path):
+    train(tiny_config("trainer.max_epochs=5", "+trainer.check_val_every_n_epoch=2"), tmp_path)
+    rows = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))
+    assert [row["val/miou"] != "" for row in rows] == [False, True, False, True, False]
+    assert all(math.isfinite(float(row["train/loss"])) for row in rows)
+    epochs = {
+        name: torch.load(tmp_path / f"checkpoints/{name}.ckpt", weights_only=True)["epoch"] for name in ("best", "last")
+    }
+    assert epochs["best"] in (1, 3)
+    assert epochs["last"] == 4
+
+
 def test_checkpoints_hold_plain_values(run):
     run_dir, _ = run
     for name in ("best", "last"):
