@@ -1,7 +1,7 @@
 """The Lightning module of segmentation: what happens with a batch."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from segnet.data.samples import Batch, as_float
 from segnet.metrics import boundary_f1_counts, confusion_matrix, image_f1, scores
@@ -19,11 +19,16 @@ class SegmentationModule(TrainingModule):
         setup: its network takes images in 0..1, ``(N, C, H, W)``, to logits ``(N, K, H, W)``.
         classes: names of the classes 0..K-1.
         ignore_index: label that does not count.
+        auxiliary: takes labels to a further training loss, see
+            :class:`segnet.tasks.segmentation.auxiliary.AuxiliaryLoss`; None: none.
     """
 
-    def __init__(self, setup: TrainingSetup, classes: list[str], ignore_index: int) -> None:
+    def __init__(
+        self, setup: TrainingSetup, classes: list[str], ignore_index: int, auxiliary: nn.Module | None = None
+    ) -> None:
         super().__init__(setup)
         self.classes, self.ignore_index = classes, ignore_index
+        self.auxiliary = auxiliary
         self.confusion = torch.zeros(len(classes), len(classes), dtype=torch.int64)
         self.boundary = torch.zeros(
             2, dtype=torch.int64
@@ -31,7 +36,8 @@ class SegmentationModule(TrainingModule):
 
     def batch_loss(self, batch: Batch) -> Tensor:
         """Compare logits with labels."""
-        return self.loss(self(as_float(batch["image"])), batch["label"])
+        loss = self.loss(self(as_float(batch["image"])), batch["label"])
+        return loss if self.auxiliary is None else loss + self.auxiliary(batch["label"])
 
     def start_scores(self) -> None:
         """Empty the confusion matrix and the sums of boundary F1."""

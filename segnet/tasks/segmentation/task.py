@@ -26,7 +26,15 @@ log = logging.getLogger(__name__)
 
 
 class Segmentation:
-    """See :class:`segnet.training.task.Task`."""
+    """See :class:`segnet.training.task.Task`.
+
+    Args:
+        auxiliary: factory of a further training loss, see :class:`segnet.tasks.segmentation.auxiliary.AuxiliaryLoss`,
+            called with the encoder, the number of classes, the loss and the seed; None: none.
+    """
+
+    def __init__(self, auxiliary: Callable[..., nn.Module] | None = None) -> None:
+        self.auxiliary = auxiliary
 
     def wrap(self, body: nn.Module) -> nn.Module:
         """Take the encoder-decoder as it is."""
@@ -71,7 +79,10 @@ class Segmentation:
         """Make the Lightning module."""
         from segnet.tasks.segmentation.module import SegmentationModule
 
-        return SegmentationModule(setup, data.classes, data.ignore_index)
+        auxiliary = None
+        if self.auxiliary is not None:
+            auxiliary = self.auxiliary(setup.network.encoder, len(data.classes), setup.loss, data.seed)
+        return SegmentationModule(setup, data.classes, data.ignore_index, auxiliary)
 
     def score(
         self, network: nn.Module, data: DataModule, split: str, name: str = "network", with_baseline: bool = False
