@@ -49,6 +49,17 @@ def test_ignored_pixels_do_not_change_the_loss_of_the_others():
     assert cross_entropy(padded_logits, padded_labels, IGNORE) == pytest.approx(cross_entropy(logits, labels, IGNORE))
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_images_one_by_one_are_the_batch(smoothing):
+    logits = torch.randn(3, 4, 5, 6, dtype=torch.float64).float().requires_grad_()
+    labels, weights = torch.randint(0, 4, (3, 5, 6)), torch.tensor([0.5, 2.0, 7.0, 1.0])
+    whole = torch.nn.functional.cross_entropy(logits, labels, weights, label_smoothing=smoothing)
+    ours = cross_entropy(logits, labels, IGNORE, weights, smoothing)
+    assert ours.item() == pytest.approx(whole.item(), rel=1e-5)
+    one, two = (torch.autograd.grad(loss, logits)[0] for loss in (ours, whole))
+    assert (one - two).abs().max() < 1e-7
+
+
 def test_bfloat16_logits_do_not_round_the_loss():
     logits = torch.zeros(1, 4, 8, 8, dtype=torch.bfloat16)
     loss = cross_entropy(logits, torch.zeros(1, 8, 8, dtype=torch.uint8), IGNORE)
