@@ -56,7 +56,7 @@ def test_history_has_a_row_an_epoch(run):
 
 
 def test_epochs_without_validation_have_no_scores_and_are_never_the_best(tiny_config, tmp_path):
-    train(tiny_config("trainer.max_epochs=5", "+trainer.check_val_every_n_epoch=2"), tmp_path)
+    train(tiny_config("trainer.max_epochs=5", "trainer.check_val_every_n_epoch=2"), tmp_path)
     rows = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))
     assert [row["val/miou"] != "" for row in rows] == [False, True, False, True, False]
     assert all(math.isfinite(float(row["train/loss"])) for row in rows)
