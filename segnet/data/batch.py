@@ -18,12 +18,18 @@ from segnet.randomness import numpy_stream
 
 
 class TrainingSample(NamedTuple):
-    """A part of an image ``(C, H, W)`` and its label ``(H, W)``, uint8, and what is to happen to them."""
+    """A part of an image ``(C, H, W)`` and its label ``(H, W)``, uint8, and what is to happen to them.
+
+    Attributes:
+        index: its place in the split.
+        pasted: the sample whose objects are pasted into this one; None: none.
+    """
 
     image: np.ndarray
     label: np.ndarray
     draw: Draw
     index: int  # type: ignore[assignment]  # nobody asks a sample for tuple.index
+    pasted: "TrainingSample | None" = None
 
 
 @dataclass(frozen=True)
@@ -31,15 +37,17 @@ class TrainingBatch:
     """What the training loader yields: pixels as they were decoded, and what was drawn for them.
 
     Attributes:
-        image: ``(N, C, H, W)`` uint8, the parts of the images that are read, padded to one size.
-        label: ``(N, H, W)`` uint8.
+        image: ``(M, C, H, W)`` uint8, the parts of the images that are read, padded to one size: the N samples of the
+            batch, and then those whose objects are pasted into them. M is the first axis of all but ``index``.
+        label: ``(M, H, W)`` uint8.
         index: ``(N,)`` int64, place of the samples in their split.
         transforms: see :class:`segnet.data.augmentation.transform.AffineTransforms`.
-        colours: ``(N, 5)`` float32, see :class:`segnet.data.augmentation.augmentation.Draw`.
+        colours: ``(M, 5)`` float32, see :class:`segnet.data.augmentation.augmentation.Draw`.
         parts: height and width of each sample before padding.
         radii: of the smoothing of each sample, see :func:`segnet.data.augmentation.transform.transform_batch`.
         size: height and width after augmentation.
         augmentation: what does it.
+        targets: places in the batch of the samples that get the objects of samples N to M - 1.
     """
 
     image: Tensor
@@ -51,9 +59,10 @@ class TrainingBatch:
     radii: list[int]
     size: tuple[int, int]
     augmentation: Augmentation
+    targets: Sequence[int] = ()
 
     def __len__(self) -> int:
-        return len(self.image)
+        return len(self.index)
 
     def to(self, device: torch.device | str) -> "TrainingBatch":
         """Copy the tensors to a device, without waiting where they are pinned."""
@@ -86,7 +95,9 @@ class TrainingBatch:
             images, labels = (torch.cat(parts) for parts in zip(*pairs, strict=True))
         else:
             images, labels = self._augment(slice(None), self.image.shape[-2:], max(self.radii))
-        return {"image": images, "label": labels, "index": self.index}
+        for source, target in enumerate(self.targets, start=len(self)):
+            self.augmentation.paste_objects(images[source], labels[source], images[target], labels[target])
+        return {"image": images[: len(self)], "label": labels[: len(self)], "index": self.index}
 
     def _augment(self, chosen: slice, part: Sequence[int], radius: int) -> tuple[Tensor, Tensor]:
         return self.augmentation.transform(
@@ -129,8 +140,16 @@ class TrainingSamples(torch.utils.data.Dataset[TrainingSample]):
     def __getitem__(self, key: tuple[int, int]) -> TrainingSample:
         epoch, index = key
         random = numpy_stream(self.seed, "sample", epoch, index)
-        image, label = self.dataset.load(index, random)
         resolution = 1.0 if self.progression is None else self.progression.resolution(epoch // self.passes)
+        sample = self._draw(index, random, resolution)
+        if not self.augmentation.pastes(random):
+            return sample
+        # From the same stream: what is pasted does not depend on the batch, nor on how many processes share it.
+        pasted = self._draw(int(random.integers(len(self))), random, resolution)
+        return sample._replace(pasted=pasted) if pasted.draw.size == sample.draw.size else sample
+
+    def _draw(self, index: int, random: np.random.Generator, resolution: float) -> TrainingSample:
+        image, label = self.dataset.load(index, random)
         draw = self.augmentation.draw(label.shape, random, self.scale, resolution)
         return TrainingSample(*cut(planes(image), label, draw), index)
 
@@ -159,6 +178,9 @@ class Collate:
         Raises:
             UserError: they do not come out in one size.
         """
+        index = torch.tensor([sample.index for sample in samples])
+        targets = [place for place, sample in enumerate(samples) if sample.pasted is not None]
+        samples = [*samples, *(samples[place].pasted for place in targets)]
         draws = [sample.draw for sample in samples]
         sizes = sorted({draw.size for draw in draws})
         if len(sizes) > 1:
@@ -172,7 +194,7 @@ class Collate:
         return TrainingBatch(
             image=torch.from_numpy(_stack([sample.image for sample in samples], canvas)),
             label=torch.from_numpy(_stack([sample.label for sample in samples], canvas)),
-            index=torch.tensor([sample.index for sample in samples]),
+            index=index,
             transforms=AffineTransforms(
                 *(join([getattr(draw, name) for draw in draws]) for name in AffineTransforms._fields)
             ),
@@ -181,6 +203,7 @@ class Collate:
             radii=[smoothing_radius(draw) for draw in draws],
             size=sizes[0],
             augmentation=self.augmentation,
+            targets=targets,
         )
 
 

@@ -56,6 +56,9 @@ class Augmentation:
         hue: largest shift of the hue, in turns of the colour circle, 0..0.5.
         gamma: smallest and largest exponent of the values 0..1, drawn log-uniformly. Above 1 it darkens as dusk does:
             shadows go down and lights stay, where ``brightness`` scales all alike.
+        paste: probability that the objects of another training image, augmented as well, are pasted into a sample
+            (Ghiasi et al. 2021, without their blending).
+        paste_classes: labels of what is pasted, the classes of small and rare things.
         ignore_index: label of what lies outside the image.
         fill: image value outside the image, one a channel, 0..1.
 
@@ -76,6 +79,8 @@ class Augmentation:
         saturation: float = 0.0,
         hue: float = 0.0,
         gamma: Sequence[float] = (1.0, 1.0),
+        paste: float = 0.0,
+        paste_classes: Sequence[int] = (),
     ) -> None:
         whole = crop is None or (len(crop) == 2 and all(isinstance(side, int) and side > 0 for side in crop))
         require(whole, "data.augmentation.crop", crop, "[HEIGHT,WIDTH], two integers from 1 up, or null")
@@ -87,6 +92,7 @@ class Augmentation:
         _require_at_most(180, rotation=rotation)
         self.ignore_index, self.fill = ignore_index, [255 * value for value in fill]
         self.crop, self.scale, self.horizontal_flip, self.rotation = crop, scale, horizontal_flip, rotation
+        self.paste, self.paste_classes = paste, paste_classes
         self.changes, self.gamma = (brightness, contrast, saturation, hue), gamma
         self.adjusts = [change != 0 for change in self.changes] + [tuple(gamma) != (1, 1)]
 
@@ -127,6 +133,10 @@ class Augmentation:
             colour=np.array([*(max(0.0, 1 + change) for change in changes[:3]), changes[3], exponent]),
         )
 
+    def pastes(self, random: np.random.Generator) -> bool:
+        """Draw whether a sample gets objects of another one; after all else, so that all else stays as it was."""
+        return self.paste > 0 and len(self.paste_classes) > 0 and random.random() < self.paste
+
     def transform(
         self,
         images: Tensor,
@@ -156,6 +166,12 @@ class Augmentation:
             if wanted:
                 values = adjust(values, amounts)
         return values.round_().to(torch.uint8), labels
+
+    def paste_objects(self, source: Tensor, source_label: Tensor, image: Tensor, label: Tensor) -> None:
+        """Copy the pixels of ``paste_classes`` from a source ``(C, H, W)`` and its label ``(H, W)``, in place."""
+        chosen = torch.isin(source_label, torch.tensor(self.paste_classes, device=label.device))
+        torch.where(chosen, source, image, out=image)
+        torch.where(chosen, source_label, label, out=label)
 
 
 def _require_at_most(limit: float, **settings: float) -> None:
