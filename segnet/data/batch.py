@@ -179,8 +179,8 @@ class Collate:
             UserError: they do not come out in one size.
         """
         index = torch.tensor([sample.index for sample in samples])
-        targets = [place for place, sample in enumerate(samples) if sample.pasted is not None]
-        samples = [*samples, *(samples[place].pasted for place in targets)]
+        pasted = {place: sample.pasted for place, sample in enumerate(samples) if sample.pasted is not None}
+        targets, samples = list(pasted), [*samples, *pasted.values()]
         draws = [sample.draw for sample in samples]
         sizes = sorted({draw.size for draw in draws})
         if len(sizes) > 1:
