@@ -77,8 +77,8 @@ def test_processes_that_another_program_starts_are_counted(environment, number):
 def test_only_rank_0_says_that_a_training_failed(tiny_config, tmp_path, monkeypatch, launcher, rank):
     for name, value in launcher(rank).items():
         monkeypatch.setenv(name, value)
-    config = tiny_config("+callbacks.missing={_target_: segnet.absent}")
-    with pytest.raises(InstantiationException, match="absent"):
+    config = tiny_config("+callbacks.broken={_target_: torch.nn.Linear, in_features: -1, out_features: 1}")
+    with pytest.raises(InstantiationException, match="negative dimension"):
         train(config, tmp_path / "run")
     written = tmp_path / "run" / "metrics.json"
     assert written.is_file() == (rank == 0)
