@@ -1,6 +1,7 @@
 """Composes and reads configurations: the only file outside the commands that knows Hydra."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,16 +73,21 @@ def _hydra_of_shipped_configs() -> Iterator[None]:
         GlobalHydra.instance().hydra = running
 
 
+def quote(text: str) -> str:
+    """Quote a text in Hydra's grammar, in which a backslash is one except before a quote."""
+    return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", "\\'"), text) + "'"
+
+
 def add_resolver(name: str, function: Callable[..., Any]) -> None:
-    """Make ``${name:...}`` known to configurations; it is called when the value is read, and each time anew."""
+    """Make ``${name:...}`` known to configurations; it is called when the value is read, and each time again."""
     OmegaConf.register_new_resolver(name, function, replace=True)
 
 
 def register_resolvers() -> None:
     """Make the resolvers known that the configurations use, but for ``folder``, which :mod:`segnet.build` adds."""
     add_resolver("folder_name", lambda path: "folder" if path is None else Path(path).resolve().name)
-    OmegaConf.register_new_resolver("length", len, replace=True)
-    OmegaConf.register_new_resolver("first", lambda *values: next(v for v in values if v is not None), replace=True)
+    add_resolver("length", len)
+    add_resolver("first", lambda *values: next(value for value in values if value is not None))
 
 
 def instantiate(config: DictConfig, *args: Any, **kwargs: Any) -> Any:

@@ -85,6 +85,14 @@ def _check_node(path: str, node: Mapping[str, Any], written: Any) -> None:
             raise UserError(f"{setting}={_show(value)} is not allowed: give {_describe(hint)}")
 
 
+def parameters_of(target: str) -> Collection[str]:
+    """Return the names that the constructor of a class takes; none where there is no such class."""
+    try:
+        return _signature(_locate(target))[0].keys()
+    except (UserError, ImportError):
+        return ()
+
+
 def _locate(target: str) -> Callable[..., Any]:
     """Import what a ``_target_`` names.
 

@@ -66,7 +66,7 @@ def main() -> None:
     arguments_parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     arguments = arguments_parser.parse_args()
     check_device(arguments_parser, arguments.device)
-    record = Record(arguments.out, "ablation", arguments.device, TITLE, ABOUT, ("runs worked off", "runs"))
+    record = Record(arguments.out, "ablation", arguments.device, TITLE, ABOUT, ("execution", "runs"))
     with tempfile.TemporaryDirectory() as folder:
         for name, launcher in LAUNCHERS.items():
             walls = []
@@ -74,12 +74,12 @@ def main() -> None:
                 target = Path(folder) / f"{len(launcher)}-{seeds}"
                 experiment = run_case(launcher, seeds, target, arguments.device)
                 walls.append(experiment["command_seconds"])
-                record.add({"runs worked off": name, "runs": 2 * seeds, **row_of(experiment)})
+                record.add({"execution": name, "runs": 2 * seeds, **row_of(experiment)})
             if len(walls) > 1:
                 slope = exponent([2 * seeds for seeds in arguments.seeds], walls)
-                record.add({"runs worked off": name, "runs": "exponent", "command, s": slope})
+                record.add({"execution": name, "runs": "exponent", "command, s": slope})
         seconds = train_one_by_one(arguments.device, Path(folder))
-        record.add({"runs worked off": "segnet-train for each", "runs": 2, "command, s": seconds})
+        record.add({"execution": "segnet-train for each", "runs": 2, "command, s": seconds})
 
 
 def row_of(record: Mapping[str, Any]) -> dict[str, Any]:

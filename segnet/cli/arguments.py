@@ -1,14 +1,12 @@
 """What stands on a command line: paths as they are, and settings that exist."""
 
 import difflib
-import importlib
-import inspect
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segnet.config import compose, config_dir, to_values
+from segnet.config import compose, config_dir, quote, to_values
 from segnet.errors import UserError
 
 if TYPE_CHECKING:
@@ -18,11 +16,6 @@ DATA_PATHS = ("data.root", "data.cache_dir", "data_root")
 PATHS = frozenset(["run", "run_dir", "resume", "ablation_dir", "report", "verify", "input", "output", *DATA_PATHS])
 """Settings whose values are paths, in any command."""
 _ABSENT = object()
-
-
-def quote(text: str) -> str:
-    """Quote a text in Hydra's grammar, in which a backslash is one except before a quote."""
-    return "'" + re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + found[2].replace("'", "\\'"), text) + "'"
 
 
 def quote_paths(arguments: Sequence[str]) -> list[str]:
@@ -37,9 +30,7 @@ def _quote_path(argument: str) -> str:
     key, equals, value = argument.partition("=")
     if not equals or key.lstrip("+") not in PATHS or value in ("", "null"):
         return argument
-    if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
-        return argument
-    return f"{key}={quote(value)}"
+    return argument if _is_quoted(value) else f"{key}={quote(value)}"
 
 
 def given_path(arguments: Sequence[str], key: str) -> Path | None:
@@ -47,9 +38,12 @@ def given_path(arguments: Sequence[str], key: str) -> Path | None:
     for argument in reversed(arguments):
         name, equals, value = argument.partition("=")
         if equals and name.lstrip("+") == key and value != "null":
-            quoted = len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
-            return Path(value[1:-1] if quoted else value)
+            return Path(value[1:-1] if _is_quoted(value) else value)
     return None
+
+
+def _is_quoted(value: str) -> bool:
+    return len(value) > 1 and value[0] == value[-1] and value[0] in "'\""
 
 
 def config_folders(arguments: Sequence[str]) -> list[Path]:
@@ -168,6 +162,8 @@ def _find(settings: Any, key: str) -> Any:
 
 def _advice(settings: Mapping[str, Any], key: str) -> str:
     """Say what a user may have meant by a setting that does not exist."""
+    from segnet.config_values import parameters_of  # late: it imports torch
+
     parent, _, name = key.rpartition(".")
     siblings = _find(settings, parent) if parent else settings
     names = list(siblings) if isinstance(siblings, dict) else []
@@ -176,19 +172,10 @@ def _advice(settings: Mapping[str, Any], key: str) -> str:
     if close:
         return f"did you mean {' or '.join(close)}?"
     target = siblings.get("_target_") if isinstance(siblings, dict) else None
-    if target is not None and name in _parameters(target):
+    if target is not None and name in parameters_of(target):
         return f"add it by +{key}=..., and {target.rpartition('.')[2]} takes it"
     shown = [other for other in names if not other.startswith("_")]
     return f"{parent or 'the config'} has {', '.join(shown)}" if shown else "--cfg job shows all settings"
-
-
-def _parameters(target: str) -> Collection[str]:
-    """Return the names that the constructor of a class takes."""
-    module, _, attribute = target.rpartition(".")
-    try:
-        return inspect.signature(getattr(importlib.import_module(module), attribute)).parameters.keys()
-    except (ImportError, AttributeError, ValueError, TypeError):
-        return ()
 
 
 def _paths(settings: Any, prefix: str = "") -> Iterator[str]:

@@ -10,14 +10,14 @@ from typing import TextIO
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 import segnet
 import segnet.build  # adds the resolver of data=folder
 from segnet.cli.arguments import check_overrides, config_folders, quote_paths
 from segnet.cli.help import show_help
 from segnet.cli.sweep import note_failure, sweep_failures, sweep_folder
-from segnet.config import config_dir, in_sweep, register_resolvers
+from segnet.config import add_resolver, config_dir, in_sweep, register_resolvers
 from segnet.errors import UserError, find_user_error
 
 PRINTING = {"--cfg", "-c", "--info", "-i", "--hydra-help"}
@@ -67,7 +67,7 @@ def run_command(name: str, work: Callable[[DictConfig], object]) -> None:
         check_overrides(name, arguments)
     as_typed, sys.argv[1:] = sys.argv[1:], arguments
     register_resolvers()
-    OmegaConf.register_new_resolver("sweep_folder", sweep_folder, replace=True)
+    add_resolver("sweep_folder", sweep_folder)
     with _sentences(name), sweep_failures() as failures:
         hydra.main(version_base="1.3", config_path=str(config_dir()), config_name=name)(
             _guarded(name, work, as_typed)

@@ -21,7 +21,7 @@ from segnet.layers.learned_upsamplers import Carafe, DySample, PixelShuffle
 from segnet.layers.pooling.pool import MaxPool, StridedConvolution, flat_pool_indices, max_pool, max_unpool
 from segnet.layers.replacement import replace_convolutions, replace_norms
 from segnet.layers.rewrites.decision import use_exact_rewrites
-from segnet.layers.rewrites.exact import Kernel
+from segnet.layers.rewrites.kernel import Kernel
 from segnet.layers.rewrites.rules import Rules
 from segnet.layers.upsamplers import (
     BedOfNails,

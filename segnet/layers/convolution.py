@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from segnet.compat import conv_forward, has_own_conv_forward
 from segnet.errors import UserError
-from segnet.layers.rewrites.exact import Kernel, convolve_map, keeps_size
+from segnet.layers.rewrites.exact import convolve_map, keeps_size
+from segnet.layers.rewrites.kernel import Kernel
 from segnet.layers.rewrites.rules import Rules
 
 Padding = Literal["same", "valid"]

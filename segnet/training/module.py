@@ -14,7 +14,7 @@ from segnet.data.samples import Batch
 from segnet.errors import UserError, require
 from segnet.layers import fusion_weights
 from segnet.training.loss_check import LossCheck, NonFiniteLoss
-from segnet.training.task import TrainingSetup
+from segnet.training.setup import TrainingSetup
 
 
 class TrainingModule(pl.LightningModule):

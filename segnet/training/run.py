@@ -34,7 +34,8 @@ from segnet.training.callbacks import History
 from segnet.training.module import TrainingModule
 from segnet.training.processes import is_first_process
 from segnet.training.score_table import ScoreTable
-from segnet.training.task import Task, TrainingSetup
+from segnet.training.setup import TrainingSetup
+from segnet.training.task import Task
 
 log = logging.getLogger(__name__)
 

@@ -1,42 +1,19 @@
 """The contract of a task. Its YAML in ``configs/task`` also names the score that chooses the best checkpoint."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from segnet.data import DataModule
 from segnet.training.score_table import ScoreTable
+from segnet.training.setup import TrainingSetup
 
 if TYPE_CHECKING:  # what only scores and predicts imports no Lightning
     from segnet.training.module import TrainingModule
-
-
-@dataclass(frozen=True)
-class TrainingSetup:
-    """What every Lightning module needs, whatever the task.
-
-    Attributes:
-        network: takes images in 0..1, ``(N, C, H, W)``.
-        loss: takes the network's output and what it should be to a scalar.
-        optimizer: factory of the optimiser, called with parameter groups.
-        scheduler: factory of the schedule, called with the optimiser and the number of steps.
-        sample_ids: names of the training samples, for messages.
-        channels_last: feed the network in the channels-last memory layout.
-        compile_network: run the training forward pass through ``torch.compile``.
-    """
-
-    network: nn.Module
-    loss: Callable[[Tensor, Tensor], Tensor]
-    optimizer: Callable[..., torch.optim.Optimizer]
-    scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler]
-    sample_ids: Sequence[str]
-    channels_last: bool = True
-    compile_network: bool = False
 
 
 class ImageCounts(Protocol):

@@ -15,6 +15,7 @@ from segnet.cli import ablate
 from segnet.cli.ablate import plan_from_config
 from segnet.config import compose, config_dir
 from segnet.devices import available_cores
+from segnet.extras import install_command
 
 ROOT = Path(__file__).parents[2]
 
@@ -112,7 +113,7 @@ def test_a_mistake_ends_in_one_sentence(monkeypatch, capsys, tmp_path, arguments
 )
 def test_runs_go_to_other_processes(tmp_path, launcher):
     if launcher == ["ray"] and importlib.util.find_spec("hydra_plugins.hydra_ray_launcher") is None:
-        pytest.skip('wants the extra: pip install "segnet[ray]"')
+        pytest.skip(f"needs the extra ray: {install_command('ray')}")
     result = call(*TINY, "seeds=2", f"ablation_dir={tmp_path / 'it'}", f"hydra/launcher={launcher[0]}", *launcher[1:])
     assert result.returncode == 0, result.stdout + result.stderr
     record = json.loads((tmp_path / "it" / "experiment.json").read_text())

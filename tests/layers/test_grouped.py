@@ -7,7 +7,8 @@ from torch.nn import functional as F
 
 from segnet.layers import Convolution, DepthwiseConvolution, Rules, replace_convolutions
 from segnet.layers.grouped import convolve_grouped, is_channels_last
-from segnet.layers.rewrites.exact import Kernel, convolve_map, seen_taps
+from segnet.layers.rewrites.exact import convolve_map, seen_taps
+from segnet.layers.rewrites.kernel import Kernel
 from segnet.layers.rewrites.upsampling import nails_joined
 from tests.layers.float64_checks import assert_same, draw, draw_kernel, leaves_of
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, cast
 
 from segnet.ablation.design.records import PlanRecord
+from segnet.config import quote
 from segnet.errors import UserError
 
 ALLOWANCES = ("parameters", "batches")
@@ -181,8 +182,7 @@ def _value_text(value: Any) -> str:
     text = str(value)
     if re.fullmatch(r"[\w./+-]+", text):
         return text
-    # A backslash stands for itself, except before a quote.
-    return "'" + re.sub(r"(\\*)('|$)", lambda match: 2 * match[1] + match[2].replace("'", "\\'"), text) + "'"
+    return quote(text)
 
 
 def _cross(factors: Mapping[str, Any]) -> list[Arm]:

@@ -7,15 +7,29 @@ that the device does not do well. Nothing here changes a result by more than rou
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from segnet.layers.grouped import is_depthwise
+from segnet.layers.rewrites.kernel import Kernel
 
-if TYPE_CHECKING:
-    from segnet.layers.rewrites.upsampling import UpsamplerForms
+Size = tuple[int, int]
+
+
+class UpsamplerForms(NamedTuple):
+    """The exact forms of an upsampler with the convolution behind it.
+
+    Attributes:
+        before: takes the kernel and the features' heights and widths before and after; returns the kernel that gives
+            the same result before the upsampler, or None where there is none.
+        joined: takes features ``(N, C, h, w)``, the output size, the kernel and the rules; returns what upsampler and
+            kernel make of them, ``(N, C_out, *output_size)``, in one operator, or None where that does not pay.
+    """
+
+    before: Callable[[Kernel, Size, Size], Kernel | None]
+    joined: Callable[[Tensor, Size, Kernel, "Rules"], Tensor | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -34,7 +48,7 @@ class Rules:
 
     least_pixels_nearest: float = 1024
     least_pixels_nearest_depthwise: float = math.inf
-    forms: Mapping[type, "UpsamplerForms"] = field(default_factory=dict)
+    forms: Mapping[type, UpsamplerForms] = field(default_factory=dict)
     listener: Callable[[str], None] | None = None
 
     def nearest_pays(self, features: Tensor, weight: Tensor) -> bool:

@@ -6,9 +6,9 @@ may run with it in one operator. A subclass is another class: it is not in the t
 is left for later is what only the features tell: their size, precision and device, which the rules weigh.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial, reduce
-from typing import NamedTuple, TypeGuard, cast
+from typing import TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +22,9 @@ from segnet.layers.convolution import (
 )
 from segnet.layers.fusion import AtrousRegularConvolution
 from segnet.layers.learned_upsamplers import Carafe, DySample, PixelShuffle
-from segnet.layers.rewrites.exact import Kernel, convolve_map, convolve_nails, convolve_nearest, keeps_size
-from segnet.layers.rewrites.rules import Rules
+from segnet.layers.rewrites.exact import convolve_map, convolve_nails, convolve_nearest, keeps_size
+from segnet.layers.rewrites.kernel import Kernel
+from segnet.layers.rewrites.rules import Rules, Size, UpsamplerForms
 from segnet.layers.upsamplers import (
     BedOfNails,
     Bicubic,
@@ -33,22 +34,6 @@ from segnet.layers.upsamplers import (
     TransposedConvolution,
     doubles,
 )
-
-Size = tuple[int, int]
-
-
-class UpsamplerForms(NamedTuple):
-    """The exact forms of an upsampler with the convolution behind it.
-
-    Attributes:
-        before: takes the kernel and the features' heights and widths before and after; returns the kernel that gives
-            the same result before the upsampler, or None where there is none.
-        joined: takes features ``(N, C, h, w)``, the output size, the kernel and the rules; returns what upsampler and
-            kernel make of them, ``(N, C_out, *output_size)``, in one operator, or None where that does not pay.
-    """
-
-    before: Callable[[Kernel, Size, Size], Kernel | None]
-    joined: Callable[[Tensor, Size, Kernel, Rules], Tensor | None] | None = None
 
 
 def pointwise_before(kernel: Kernel, size: Size, output_size: Size) -> Kernel | None:

@@ -7,7 +7,7 @@ from segnet.data.samples import Batch, as_float
 from segnet.metrics import boundary_f1_counts, confusion_matrix, image_f1, scores
 from segnet.tasks.segmentation.prediction import resize_logits
 from segnet.training.module import TrainingModule
-from segnet.training.task import TrainingSetup
+from segnet.training.setup import TrainingSetup
 
 BOUNDARY_UNITS = 2**40
 

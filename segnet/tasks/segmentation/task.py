@@ -17,7 +17,8 @@ from segnet.tasks.segmentation.prediction import predict_image
 from segnet.tasks.segmentation.scoring import flat_scores, score_images, score_lookup
 from segnet.tasks.segmentation.table import score_table
 from segnet.training.processes import is_first_process
-from segnet.training.task import SplitResult, TrainingSetup
+from segnet.training.setup import TrainingSetup
+from segnet.training.task import SplitResult
 
 if TYPE_CHECKING:
     from segnet.tasks.segmentation.module import SegmentationModule

@@ -7,7 +7,7 @@ from segnet.data.samples import Batch, as_float
 from segnet.metrics import ImageQuality, quality_sums
 from segnet.tasks.super_resolution.low_resolution import low_resolution_pair
 from segnet.training.module import TrainingModule
-from segnet.training.task import TrainingSetup
+from segnet.training.setup import TrainingSetup
 
 
 class SuperResolutionModule(TrainingModule):

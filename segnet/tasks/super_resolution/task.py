@@ -17,7 +17,8 @@ from segnet.tasks.super_resolution.panel import draw_panel
 from segnet.tasks.super_resolution.prediction import enlarge_image
 from segnet.tasks.super_resolution.scoring import score_bicubic, score_enlargement
 from segnet.tasks.super_resolution.table import quality_table
-from segnet.training.task import SplitResult, TrainingSetup
+from segnet.training.setup import TrainingSetup
+from segnet.training.task import SplitResult
 
 if TYPE_CHECKING:
     from segnet.tasks.super_resolution.module import SuperResolutionModule

@@ -9,9 +9,9 @@ from torch.nn import functional as F
 
 from segnet import layers
 from segnet.layers.pooling.pool import max_pool
-from segnet.layers.rewrites.exact import Kernel
-from segnet.layers.rewrites.rules import Rules
-from segnet.layers.rewrites.upsampling import FORMS, UpsamplerForms, chains_of, convolve_parts, fuse, stack
+from segnet.layers.rewrites.kernel import Kernel
+from segnet.layers.rewrites.rules import Rules, UpsamplerForms
+from segnet.layers.rewrites.upsampling import FORMS, chains_of, convolve_parts, fuse, stack
 from segnet.models import initialise
 
 SIDES = range(1, 10)

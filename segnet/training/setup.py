@@ -1,0 +1,30 @@
+"""What every Lightning module needs, whatever the task."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """What every Lightning module needs, whatever the task.
+
+    Attributes:
+        network: takes images in 0..1, ``(N, C, H, W)``.
+        loss: takes the network's output and what it should be to a scalar.
+        optimizer: factory of the optimiser, called with parameter groups.
+        scheduler: factory of the schedule, called with the optimiser and the number of steps.
+        sample_ids: names of the training samples, for messages.
+        channels_last: feed the network in the channels-last memory layout.
+        compile_network: run the training forward pass through ``torch.compile``.
+    """
+
+    network: nn.Module
+    loss: Callable[[Tensor, Tensor], Tensor]
+    optimizer: Callable[..., torch.optim.Optimizer]
+    scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler]
+    sample_ids: Sequence[str]
+    channels_last: bool = True
+    compile_network: bool = False
