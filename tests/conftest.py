@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from segnet.config import compose
@@ -29,6 +30,12 @@ def find_chromium() -> str | None:
     """Find the browser that tests of pages open: what SEGNET_CHROMIUM names, or one on PATH."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return os.environ.get("SEGNET_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(autouse=True)
+def seed_torch() -> None:
+    """Give each test the same random numbers, whichever process runs it and whatever ran before it."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

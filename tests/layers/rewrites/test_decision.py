@@ -46,8 +46,9 @@ def assert_plain(network: nn.Module, changed: str) -> None:
     observed = network(images())
     found = forms(network)
     assert len(found) == len(forms(build())) // 2, (changed, found)
-    plain = use_exact_rewrites(network, False)
-    torch.testing.assert_close(observed, plain(images()), rtol=0, atol=1e-12)
+    expected = use_exact_rewrites(network, False)(images())
+    # Relative to the largest logit: a spectral norm that has not converged can make the logits large.
+    torch.testing.assert_close(observed / expected.abs().max(), expected / expected.abs().max(), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
