@@ -12,7 +12,7 @@ help:  ## say what can be made
 
 setup: $(READY)  ## create .venv with all that training and testing need
 
-# Installed anew only when pyproject.toml changes. uv takes a fraction of pip's time.
+# Installed again only when pyproject.toml changes. uv takes a fraction of pip's time.
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv

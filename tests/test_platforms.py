@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from scripts.architecture import all_imports
 
 POSIX_ONLY = {"fcntl", "grp", "pty", "pwd", "resource", "termios"}
@@ -38,6 +40,7 @@ def run(further: str = "") -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_every_module_imports_and_data_finds_its_workers():
     """The default number of loading processes is counted from the cores, which Linux alone knows for a process."""
     further = """

@@ -30,7 +30,7 @@ from its start to its end, report included; of the runs alone, added up over the
 of their training steps alone. **Beside the runs** is the rest of the command: imports, the proof of fairness, costs,
 report. It does not depend on the number of runs but for what is proved for each seed, so that its share falls as runs
 become more or longer; those of this plan are short. The last row is the same two trainings, each by a
-`segnet-train` of its own, which imports everything anew. The **exponent** is the slope of the line through the
+`segnet-train` of its own, which imports everything again. The **exponent** is the slope of the line through the
 logarithms of time and number of runs: 1 is growth in proportion.
 """
 

@@ -39,7 +39,7 @@ PACKAGES = ("segmentation-models-pytorch", "albumentations", "pytorch-lightning"
 TITLE = "Training against segmentation_models.pytorch"
 ABOUT = """\
 The same network, by parameter count and by function, trained by `segnet-train` and by the CamVid example of
-segmentation_models.pytorch (smp), anew in `scripts/benchmarks/recipe.py`: Lightning, float32, Adam, Dice loss, IoU
+segmentation_models.pytorch (smp), rewritten in `scripts/benchmarks/recipe.py`: Lightning, float32, Adam, Dice loss, IoU
 counts in every step, albumentations (noise, blur, perspective, CLAHE, ...), four loading processes. The script checks,
 with the weights copied over, that both sides compute the same logits (column *difference*, relative, in float64).
 SegNet is not in smp: there the other side is the network as one writes it with torch's own pooling and unpooling

@@ -151,7 +151,7 @@ def _receive(connection: Connection, name: str, limit: float) -> Turn | None:
 def _run(
     function: Callable[..., None], connection: Connection, device: str, arguments: tuple[Any, ...], method: str
 ) -> None:
-    # A spawned process spawns by default, and loading processes would import everything anew in each epoch.
+    # A spawned process spawns by default, and loading processes would import everything again in each epoch.
     multiprocessing.set_start_method(method, force=True)
     Gate.current = Gate(connection, device)
     function(Gate.current, *arguments)

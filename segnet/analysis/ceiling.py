@@ -3,7 +3,7 @@
 No network is in between. Down goes with what belongs to the operator, one halving (rounded up) a step:
 
 * ``nearest``, ``bilinear``, ``bicubic``: the mean of each 2x2 cell, so that a pixel holds the share of each class;
-* ``bed_of_nails``: the first pixel of each cell, the one whose place the nail takes;
+* ``bed_of_nails``: the first pixel of each cell, the one whose position the nail takes;
 * ``max_unpool``: the maximum of each cell for each class, with its pool indices.
 
 Up goes through the upsampler's own class, a step each, and the class with the largest value is the answer. Where the
@@ -130,7 +130,7 @@ def ceilings(
         A row for each upsampler and stride, in this order; for those that leave gaps a second one, with these filled.
     """
     strides, upsamplers = sorted(strides), list(upsamplers)
-    names = [name + kind for name in upsamplers for kind in ("", FILL)[: 1 + (name in SPARSE)]]
+    names = [name + filled for name in upsamplers for filled in ("", FILL)[: 1 + (name in SPARSE)]]
     # One class more than there are, for "no answer", which is no label; it is cut off where scores are taken.
     confusions = {(name, stride): torch.zeros(2 * (num_classes + 1,)).long() for name in names for stride in strides}
     boundaries = {key: np.zeros((2, 1)) for key in confusions}
@@ -160,5 +160,5 @@ def split_ceilings(data: DataModule, split: str, images: int | None = None) -> l
     """
     samples, size = data.eval_loader(split).dataset, len(data.split(split).ids)
     number = size if images is None else min(images, size)
-    chosen = [place * size // number for place in range(number)]
+    chosen = [index * size // number for index in range(number)]
     return ceilings((samples[index]["label"] for index in chosen), len(data.classes), data.ignore_index)

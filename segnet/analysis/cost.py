@@ -16,7 +16,7 @@ class ModuleCost:
 
     Attributes:
         name: qualified name in the network.
-        kind: name of its class.
+        class_name: of the module.
         operators: torch's operators that multiplied there, such as ``("convolution",)``.
         size: height and width of the output of the last of them; None where nothing multiplied.
         parameters: trainable values of its own.
@@ -24,7 +24,7 @@ class ModuleCost:
     """
 
     name: str
-    kind: str
+    class_name: str
     operators: tuple[str, ...]
     size: tuple[int, int] | None
     parameters: int
@@ -116,8 +116,8 @@ def stage_costs(network: nn.Module, images: Tensor) -> list[StageCost]:
         activation, index = memory.get(stage.name, (0, 0))
         own = tuple(modules[stage.name])
         parameters, macs = sum(module.parameters for module in own), stage_macs[stage.name]
-        place = (stage.name, stage.stride, stage.channels, stage.size)
-        cost = StageCost(*place, parameters, macs, activation, index, own, tuple(forms[stage.name]))
+        described = (stage.name, stage.stride, stage.channels, stage.size)
+        cost = StageCost(*described, parameters, macs, activation, index, own, tuple(forms[stage.name]))
         if parameters or macs or activation or index:
             costs.append(cost)
     return costs

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from segnet.layers import MaxPool, Nearest, use_exact_rewrites
 
-# By the names of torch's functions; those that work in place add an underscore.
+# By the names of torch's functions; in-place ones add an underscore.
 IDENTITIES = (
     {"relu", "relu6", "leaky_relu", "prelu", "rrelu", "threshold", "elu", "selu", "celu", "gelu", "silu", "mish"}
     | {"hardtanh", "hardswish", "softplus", "softsign", "logsigmoid", "log_softmax", "softshrink", "hardshrink"}
@@ -35,7 +35,7 @@ def neutral_copy(network: nn.Module) -> nn.Module:
     """Copy ``network`` to the CPU in evaluation mode, all weights positive; to be run inside :class:`Neutral`.
 
     The weights differ from each other, so that paths of opposite sign (bicubic interpolation has some) never cancel.
-    An unpooling, which puts a value at any one place of its window, becomes nearest neighbour, which puts it at all;
+    An unpooling, which puts a value at one position of its window, becomes nearest neighbour, which puts it at all;
     the pooling becomes torch's own, which :class:`Neutral` replaces while it runs.
     """
     network = copy.deepcopy(network).float().cpu().eval().requires_grad_(False)
@@ -145,7 +145,7 @@ def _sum_pool(
     """Add what a max-pooling chooses from; the pool indices are the real ones."""
     kernel, step, pad, gap = (_pair(value) for value in (kernel_size, stride or kernel_size, padding, dilation))
     real, indices = F.max_pool2d(features.detach(), kernel, step, pad, gap, ceil_mode=ceil_mode, return_indices=True)
-    # What the last windows want beyond the map, which ceil_mode allows.
+    # What the last windows need beyond the map, which ceil_mode allows.
     beyond = [
         max(
             0,
@@ -165,9 +165,9 @@ def _pair(value: int | tuple[int, int] | list[int]) -> tuple[int, int]:
 
 
 def _sample_at_start(features: Tensor, grid: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    """Stand in for a sampling at learned places: at the places of an evenly spaced grid, which it starts from.
+    """Stand in for a sampling at learned positions: at those of an evenly spaced grid, which it starts from.
 
-    What the places were computed from is kept as a path.
+    What the positions were computed from is kept as a path.
     """
     sampled = F.interpolate(features, size=grid.shape[1:3], mode="bilinear", align_corners=False)
     return sampled + grid.sum(dim=-1)[:, None]

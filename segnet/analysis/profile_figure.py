@@ -79,13 +79,13 @@ def _draw_stage_costs(macs: "Axes", memory: "Axes", profile: Profile) -> None:
 
 def _draw_ratios(axis: "Axes", profiles: list[Profile]) -> None:
     rows = [(label, values) for label, values, _ in comparison_rows(profiles) if values[0]]
-    places = np.arange(len(rows))
+    positions = np.arange(len(rows))
     width = 0.8 / len(profiles)
     for index, profile in enumerate(profiles):
         ratios = [values[index] / values[0] for _, values in rows]
-        bars = axis.bar(places + (index - (len(profiles) - 1) / 2) * width, ratios, width, label=profile.name)
+        bars = axis.bar(positions + (index - (len(profiles) - 1) / 2) * width, ratios, width, label=profile.name)
         axis.bar_label(bars, fmt="%.2f", fontsize=7)
-    axis.set_xticks(places, [label for label, _ in rows])
+    axis.set_xticks(positions, [label for label, _ in rows])
     axis.set_ylabel(f"times {profiles[0].name}", fontsize=8)
     axis.axhline(1, color="grey", linewidth=0.5)
     axis.margins(y=0.12)

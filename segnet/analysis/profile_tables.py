@@ -30,7 +30,7 @@ def stage_table(profile: Profile, setting: str, modules: bool) -> Table:
         for module in stage.modules if modules else ():
             size = _map_size(module.size)
             costs = (format_count(module.parameters), format_count(module.macs))
-            table.add_row(f"  {module.name} ({module.kind})", size, "", *costs, "", "", "", style="dim")
+            table.add_row(f"  {module.name} ({module.class_name})", size, "", *costs, "", "", "", style="dim")
     totals = profile.totals
     table.add_section()
     costs = (format_count(totals["parameters"]), format_count(totals["macs"]))

@@ -48,7 +48,7 @@ def receptive_fields(network: nn.Module, in_channels: int | None = None) -> list
     """Compute the theoretical receptive field of every stage's output, the last one being the network's.
 
     Norms are left out (the statistics of a group or instance norm reach over the whole map), and an operator that
-    samples at learned places is taken where it starts.
+    samples at learned positions is taken where it starts.
 
     Args:
         network: any module that takes ``(N, C, H, W)`` and, if it is no segmentation network, has children that run
@@ -133,15 +133,15 @@ def _measure_strip(
 
 
 def _field_of_phase(reached: Tensor, edges: Tensor, period: int) -> tuple[int, int] | None:
-    """Find first and last place of the field of this phase's pixel 0; ``(1, 0)`` if nothing reaches it.
+    """Find first and last position of the field of this phase's pixel 0; ``(1, 0)`` if nothing reaches it.
 
     Args:
         reached: ``(2 * period, pixels)``: which pixels notice a change from each edge on, then up to each edge.
-        edges: ``(period)`` places.
-        period: places from one pixel of this phase to the next.
+        edges: ``(period)`` positions.
+        period: positions from one pixel of this phase to the next.
 
     Returns:
-        The places, or None where the field does not end inside the strip.
+        The positions, or None where the field does not end inside the strip.
     """
     below, above = reached[:period], reached[period:]
     if not reached.any():
@@ -157,7 +157,7 @@ def _field_of_phase(reached: Tensor, edges: Tensor, period: int) -> tuple[int, i
 
 
 def _run_strip(network: nn.Module, change: Tensor, axis: int, cut: bool) -> tuple[dict[str, Tensor], Neutral]:
-    """Run strips of ones through the network, as narrow as it takes (unpadded convolutions want some width).
+    """Run strips of ones through the network, as narrow as it takes (unpadded convolutions need some width).
 
     Args:
         network: a neutral copy.

@@ -9,9 +9,9 @@ from segnet.cli.entry import required, run_command
 
 def work(config: DictConfig) -> None:
     """Score, print the table and write ``evaluation.json``."""
+    from segnet.cli.score_table import print_table
     from segnet.inference.scoring import score_run
     from segnet.run_folder import EVALUATION, EVALUATION_SCORES, write_json
-    from segnet.training.score_table import print_table
 
     run_dir = Path(required(config, "run", "runs/brain/2026-01-31_12-00-00"))
     result = score_run(run_dir, config.split, config.checkpoint, config.device, config.data_root)

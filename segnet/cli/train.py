@@ -18,10 +18,10 @@ def work(config: DictConfig) -> float:
     started = time.monotonic()  # before the imports, which take most of the time to the first step
     from hydra.core.hydra_config import HydraConfig
 
+    from segnet.cli.score_table import print_table
     from segnet.config import load_config
     from segnet.errors import UserError
     from segnet.training.run import train
-    from segnet.training.score_table import print_table
 
     hydra_config = HydraConfig.get()
     run_dir = Path(hydra_config.runtime.output_dir)

@@ -39,8 +39,8 @@ class CachedDataset:
     The file is used as long as nothing changes that it was made from: name, size and time of each source file (to
     the nanosecond), the data set's attributes, the code of its class and of :mod:`segnet.data.images`, and Pillow.
     It appears whole or not at all; of several processes that start at once one decodes, and the others wait for it.
-    A damaged file is made anew, and a damaged sample in it is decoded from its files. Where no file can be written or
-    it would be too large, samples are decoded each time, with a line in the log.
+    A damaged file is written again, and a damaged sample in it is decoded from its files. Where no file can be written
+    or it would be too large, samples are decoded each time, with a line in the log.
 
     The pixels lie in a ``.npy`` file, which numpy opens without segnet too; a ``.json`` file beside it says where each
     sample lies and what it was made from (:mod:`segnet.data.pixel_file`), and a ``.lock`` file is there for the lock.
@@ -145,7 +145,7 @@ class CachedDataset:
         try:
             self._pixels = open_pixels(path, key)
         except DamagedError:
-            log.warning("data cache: %s is damaged, and made anew", path)
+            log.warning("data cache: %s is damaged, and written again", path)
         self._path = path
         return self._pixels is not None
 

@@ -78,7 +78,7 @@ def read_label(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         if image.format in LOSSY_FORMATS or "jpeg" in compression:
             raise UserError(
                 f"the label {path} is stored as {'JPEG' if compression else image.format}, which may change values: "
-                f"make it anew as PNG from where it came from"
+                f"export it again as PNG from its source"
             )
         if image.mode not in INTEGER_MODES and image.mode != "F":
             raise UserError(f"the label {path} is a colour image: a label has one value per pixel, the class")

@@ -3,7 +3,7 @@
 A *convolution factory* is called as ``convolution(in_channels, out_channels, kernel_size=3, stride=1)`` and
 returns a module that takes ``(N, in_channels, H, W)`` to ``(N, out_channels, ceil(H / stride), ceil(W / stride))``:
 padding keeps the size. All but :class:`FlippedConvolution` compute cross-correlation, as every framework does. It makes
-no difference to what can be learned: a network that wants the flipped kernel learns it (the notes, "Convolution
+no difference to what can be learned: a network that needs the flipped kernel learns it (the notes, "Convolution
 Layers").
 """
 

@@ -1,7 +1,7 @@
 """Ways to join parallel branches, and the atrous convolution joined with the regular one (the notes).
 
 A *fusion factory* is called as ``fusion(out_channels, branches)`` with the names of the branches. The fusion says in
-``branch_channels`` how many channels it wants from each, and takes the list of their outputs, ``(N, c_i, H, W)``, to
+``branch_channels`` how many channels it expects from each, and takes the list of their outputs, ``(N, c_i, H, W)``, to
 ``(N, out_channels, H, W)``.
 """
 

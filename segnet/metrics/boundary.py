@@ -86,9 +86,9 @@ def _near_same_class(
     for first in range(0, num_classes, bits):
         here = other & (others >= first) & (others < first + bits)
         flags = torch.where(here, 1 << (others - first).clamp(0, bits - 1), 0).to(dtype)
-        place = classes - first
-        hit = (_spread(flags, tolerance) >> place.clamp(0, bits - 1).to(dtype)) & 1
-        near |= own & (place >= 0) & (place < bits) & (hit == 1)
+        bit = classes - first
+        hit = (_spread(flags, tolerance) >> bit.clamp(0, bits - 1).to(dtype)) & 1
+        near |= own & (bit >= 0) & (bit < bits) & (hit == 1)
     return near
 
 

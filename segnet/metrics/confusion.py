@@ -58,10 +58,12 @@ def image_confusions(predictions: Tensor, labels: Tensor, num_classes: int, igno
         pairs += torch.arange(0, images * cells, cells, device=labels.device).reshape(-1, *[1] * (labels.ndim - 1))
     # The matrices of all images in a row. Ignored pixels go to one further bin, since a masked selection would wait for
     # the device.
-    places = torch.where(scored, pairs, images * cells)
+    bin_indices = torch.where(scored, pairs, images * cells)
     if labels.device.type != "cpu":  # what is no class goes to a bin that there is not
-        places = torch.where(scored & ~_are_classes(labels, predictions, num_classes), images * cells + 1, places)
-    return _count(places.flatten(), images * cells + 1)[:-1].reshape(images, num_classes, num_classes)
+        bin_indices = torch.where(
+            scored & ~_are_classes(labels, predictions, num_classes), images * cells + 1, bin_indices
+        )
+    return _count(bin_indices.flatten(), images * cells + 1)[:-1].reshape(images, num_classes, num_classes)
 
 
 def _are_classes(labels: Tensor, predictions: Tensor, num_classes: int) -> Tensor:
@@ -85,19 +87,19 @@ def _check_classes(predictions: Tensor, labels: Tensor, scored: Tensor, num_clas
     )
 
 
-def _count(places: Tensor, bins: int) -> Tensor:
+def _count(bin_indices: Tensor, bins: int) -> Tensor:
     """Count how often each of ``bins`` numbers occurs.
 
     A GPU's ``bincount`` looks for the largest number first and makes the CPU wait for it; adding integers does
     not, and gives the same in any order.
     """
-    if places.device.type == "cpu":
-        return torch.bincount(places, minlength=bins)
-    return _count_by_adding(places, bins)
+    if bin_indices.device.type == "cpu":
+        return torch.bincount(bin_indices, minlength=bins)
+    return _count_by_adding(bin_indices, bins)
 
 
-def _count_by_adding(places: Tensor, bins: int) -> Tensor:
-    return places.new_zeros(bins).scatter_add_(0, places, torch.ones_like(places))
+def _count_by_adding(bin_indices: Tensor, bins: int) -> Tensor:
+    return bin_indices.new_zeros(bins).scatter_add_(0, bin_indices, torch.ones_like(bin_indices))
 
 
 class Scores(NamedTuple):

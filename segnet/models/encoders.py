@@ -62,7 +62,7 @@ class PlainEncoder(nn.Module):
         convolutions = [convolution] * len(widths) if callable(convolution) else list(convolution)
         if not 0 < len(widths) == len(depths) == len(convolutions):
             raise UserError(
-                f"encoder.widths, encoder.depths and a list of convolutions want one entry a stage, and one stage at "
+                f"encoder.widths, encoder.depths and a list of convolutions need one entry per stage, and one stage at "
                 f"least: there are {len(widths)} widths, {len(depths)} depths and {len(convolutions)} convolutions"
             )
         require(min(widths) >= 1, "encoder.widths", widths, "integers from 1 up")

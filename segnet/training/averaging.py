@@ -19,8 +19,8 @@ class ExponentialAverage(WeightAveraging):
 
     Batch norms have the running statistics of the network that is trained, which are not those of the averaged one
     (Izmailov et al. 2018): they are estimated again at the end of each epoch, from its last batches as they were
-    augmented. A checkpoint holds the averaged network as its weights, and beside it the trained one; a run that goes on
-    from there gives the bits of one that was never stopped.
+    augmented. A checkpoint holds the averaged network as its weights, and beside it the trained one; a run
+    resumed from there gives the bits of one that was never stopped.
 
     Args:
         decay: weight of the average so far in each step. It averages over about ``1 / (1 - decay)`` steps; at the start
@@ -46,7 +46,7 @@ class ExponentialAverage(WeightAveraging):
         torch._foreach_lerp_(averaged, trained, 1 - decay)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Forget the last epoch's batches: a run that goes on has none of them either."""
+        """Forget the last epoch's batches: a run that is resumed has none of them either."""
         self.batches.clear()
 
     def on_train_batch_end(

@@ -95,7 +95,7 @@ def test_the_notes_example() -> None:
 def test_separable_convolution_by_module() -> None:
     (stage, *_) = stage_costs(nn.Sequential(SeparableConvolution(3, 12)), torch.zeros(2, 3, 5, 7))
     depthwise, pointwise = stage.modules
-    assert (depthwise.name, depthwise.kind, depthwise.macs, depthwise.parameters) == (
+    assert (depthwise.name, depthwise.class_name, depthwise.macs, depthwise.parameters) == (
         "0.depthwise",
         "DepthwiseConvolution",
         2 * 945,

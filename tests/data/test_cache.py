@@ -151,7 +151,7 @@ def test_a_damaged_index_is_made_anew(root, kind, caplog):
     assert damaged(before[0], kind) != before[0]
     index.write_bytes(damaged(before[0], kind))
     assert decoded_by(root) == 4
-    assert "is damaged, and made anew" in caplog.text
+    assert "is damaged, and written again" in caplog.text
     assert (index.read_bytes(), array.read_bytes()) == before
 
 
@@ -164,7 +164,7 @@ def test_a_damaged_array_is_made_anew(root, kind, caplog):
     if kind != "gone":
         array.write_bytes(damaged(before[1], kind))
     assert decoded_by(root) == 4
-    assert "is damaged, and made anew" in caplog.text
+    assert "is damaged, and written again" in caplog.text
     assert (index.read_bytes(), array.read_bytes()) == before
 
 

@@ -63,6 +63,7 @@ def own_memory() -> int:
     return sum(1024 * int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux says what a process has for itself")
 def test_eight_trainings_take_no_more_memory_than_one(tiny_config, tmp_path):
     """The tolerance of 180 MB, for allocators, is what the data of one training takes; all seven would take 1260 MB."""

@@ -135,7 +135,7 @@ def test_max_unpool_refuses_what_it_cannot_place():
         MaxUnpool(4)(features, (4, 4))
     with pytest.raises(ValueError, match=r"the features are \(1, 4, 2, 2\), the pool indices \(1, 2, 2, 2\)"):
         MaxUnpool(4)(features, (4, 4), torch.zeros(1, 2, 2, 2, dtype=torch.uint8))
-    with pytest.raises(ValueError, match=r"wants pool indices of MaxPool, 0 to 3 in uint8, not torch\.int64"):
+    with pytest.raises(ValueError, match=r"needs pool indices of MaxPool, 0 to 3 in uint8, not torch\.int64"):
         MaxUnpool(4)(features, (4, 4), torch.zeros(1, 4, 2, 2, dtype=torch.int64))
 
 

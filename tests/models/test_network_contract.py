@@ -84,8 +84,8 @@ COMBINATIONS = cover_pairs(PARTS)
 def overrides_of(combination: dict[str, str]) -> list[str]:
     groups = [f"{group}={choice}" for group, choice in combination.items() if group != "decoder"]
     small = DECODERS[combination["decoder"]]
-    wants_width = combination["skip"] == "add" or combination["upsampler"] == "max_unpool"
-    if combination["decoder"] == "unet_resnet18" and wants_width:  # it leaves out what brings the channels to it
+    needs_width = combination["skip"] == "add" or combination["upsampler"] == "max_unpool"
+    if combination["decoder"] == "unet_resnet18" and needs_width:  # it leaves out what brings the channels to it
         small = [*small, "decoder.project=true"]
     return ["data=shapes", "encoder=plain", *small, *groups]
 

@@ -33,7 +33,6 @@ def run_job(folder: Path, threads: int | None = None, workers: int = 1) -> Statu
 
     from segnet.config import load_config
     from segnet.training.run import train
-    from segnet.training.score_table import print_table
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -49,7 +48,7 @@ def run_job(folder: Path, threads: int | None = None, workers: int = 1) -> Statu
             config = load_config(folder)
             if config.data.num_workers is None and threads is not None:
                 config.data.num_workers = max(0, threads - 1)
-            train(config, folder, resume=True, show_table=print_table)
+            train(config, folder, resume=True)
     except Exception as error:
         with (folder / OUTPUT).open("a") as file:
             traceback.print_exc(file=file)

@@ -226,7 +226,7 @@ def run_scores(scores: ImageScores) -> dict[str, float]:
 
 
 def plain_values(value: Any) -> Any:
-    """Turn tuples into lists, keys into text, and numbers that are not finite into None, as JSON wants them."""
+    """Turn tuples into lists, keys into text, and numbers that are not finite into None, as JSON requires."""
     if isinstance(value, Mapping):
         return {str(key): plain_values(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

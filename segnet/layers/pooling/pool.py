@@ -89,11 +89,11 @@ def max_unpool(features: Tensor, pool_indices: Tensor, output_size: tuple[int, i
     """
     if features.shape != pool_indices.shape:
         raise ValueError(
-            f"max-unpool wants a pool index for each feature: the features are {tuple(features.shape)}, "
+            f"max-unpool needs a pool index for each feature: the features are {tuple(features.shape)}, "
             f"the pool indices {tuple(pool_indices.shape)}"
         )
     if pool_indices.dtype != torch.uint8:
-        raise ValueError(f"max-unpool wants pool indices of MaxPool, 0 to 3 in uint8, not {pool_indices.dtype}")
+        raise ValueError(f"max-unpool needs pool indices of MaxPool, 0 to 3 in uint8, not {pool_indices.dtype}")
     layout = torch_kernels.layout_of(features)
     if torch_kernels.layout_of(pool_indices) is not layout:
         pool_indices = pool_indices.contiguous(memory_format=layout)

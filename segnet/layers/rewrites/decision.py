@@ -14,7 +14,7 @@ from segnet.layers.rewrites.rules import Rules
 
 
 def use_exact_rewrites(network: nn.Module, enabled: bool, rules: Rules | None = None) -> nn.Module:
-    """Have all modules in ``network`` decide anew on their exact cheaper forms; return it.
+    """Have all modules in ``network`` decide again on their exact cheaper forms; return it.
 
     Args:
         network: what to rewrite, in place.

@@ -183,7 +183,7 @@ class UpsampledConvolution(nn.Module):
             features: what the upsampler gets.
             output_size: what it makes of them.
             stacked: ``(N, C_s, *output_size)``, what stands behind its result; None: nothing does.
-            pool_indices: what an unpooling wants of them.
+            pool_indices: what an unpooling needs of them.
         """
         upsampler, convolution = self.replaced
         enlarge = partial(upsampler, output_size=output_size, pool_indices=pool_indices)
@@ -205,7 +205,7 @@ class UpsampledConvolution(nn.Module):
 
 
 class _Upsampled:
-    """Features that an upsampler has yet to enlarge; it does so once, however many convolutions want the result."""
+    """Features that an upsampler has yet to enlarge; it does so once, however many convolutions use the result."""
 
     def __init__(
         self,

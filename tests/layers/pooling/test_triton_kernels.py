@@ -19,6 +19,7 @@ def check(device: str, **environment: str) -> subprocess.CompletedProcess:
     return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, timeout=600)
 
 
+@pytest.mark.slow
 def test_the_kernels_interpreted_on_the_cpu_have_the_bits_of_the_plain_form():
     result = check("cpu", TRITON_INTERPRET="1")
     assert result.returncode == 0, result.stderr

@@ -232,7 +232,7 @@ def read_description(path: Path) -> FolderDescription:
 def _class(path: Path, name: object, entry: Any, masks: str) -> FolderClass:
     kind = "values" if masks == "index" else "colours"
     if not isinstance(entry, dict) or not entry.get(kind) or set(entry) - {"values", "colours", "colour"}:
-        raise UserError(f"{path}: classes.{name} wants {kind} and a colour, as in {{{kind}: [...], colour: [0, 0, 0]}}")
+        raise UserError(f"{path}: classes.{name} needs {kind} and a colour, as in {{{kind}: [...], colour: [0, 0, 0]}}")
     colours = tuple(tuple(colour) for colour in entry.get("colours", ()))
     drawn = tuple(entry.get("colour") or (colours[0] if colours else _colour(len(str(name)))))
     return FolderClass(tuple(entry.get("values", ())), colours, drawn)

@@ -25,7 +25,7 @@ def folder_setting(root: str | None, name: str, scale: float = 1.0) -> Any:
     """
     if root is None:
         raise UserError(
-            "data=folder wants the folder of your images and masks: say data.root=FOLDER, as in data.root=photos"
+            "data=folder needs the folder of your images and masks: say data.root=FOLDER, as in data.root=photos"
         )
     description = describe_folder(Path(root))
     if name == "classes":

@@ -95,7 +95,7 @@ def test_colours_can_be_read_as_grey(tmp_path):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ([], "data=folder wants the folder of your images and masks: say data.root=FOLDER, as in data.root=photos"),
+        ([], "data=folder needs the folder of your images and masks: say data.root=FOLDER, as in data.root=photos"),
         (["data.root=nowhere"], "data.root=nowhere is not a folder"),
     ],
 )
@@ -106,11 +106,11 @@ def test_a_folder_that_is_not_there_is_a_sentence(overrides, message):
 
 
 def test_from_python_it_is_a_sentence_too():
-    with pytest.raises(UserError, match="data=folder wants the folder of your images and masks"):
+    with pytest.raises(UserError, match="data=folder needs the folder of your images and masks"):
         build_network(["data=folder"])
-    with pytest.raises(UserError, match="data=folder wants the folder of your images and masks"):
+    with pytest.raises(UserError, match="data=folder needs the folder of your images and masks"):
         to_values(compose(["data=folder"]))
-    with pytest.raises(UserError, match="data=folder wants the folder of your images and masks"):
+    with pytest.raises(UserError, match="data=folder needs the folder of your images and masks"):
         data_from_config(compose(["data=folder"]))
 
 
