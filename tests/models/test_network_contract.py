@@ -1,9 +1,8 @@
-"""Every network that the shipped configs can be put together to keeps the contract; the parts are found, not listed."""
+"""Every network that the shipped configs can be put together to keeps the contract."""
 
 import copy
 import itertools
 import math
-import random
 
 import pytest
 import torch
@@ -11,91 +10,26 @@ from torch import nn
 from torch.nn import functional as F
 
 from segnet.build import build_network
-from segnet.config import config_dir
 from segnet.errors import UserError
+from tests.models.combinations import (
+    BACKBONES,
+    COMBINATIONS,
+    LARGE,
+    PARTS,
+    PLAIN,
+    PRESETS,
+    SMALL,
+    choices,
+    is_refused,
+    name_of,
+    overrides_of,
+    pairs_of,
+    small_preset,
+)
 
 CLASSES = 4  # of data=shapes
+OVERRIDES_OF_ARMS = ["data=shapes", "encoder=plain", *PLAIN, "context=aspp"]
 SHAPES = [(1, 1, 1), (2, 1, 7), (1, 2, 3), (2, 16, 24), (1, 21, 13)]  # (N, H, W)
-LARGE = {
-    "convnext_tiny",
-    "efficientnet_b0",
-    "mobilenet_v3_large",
-    "resnet34",
-    "resnet50",
-    "resnet101",
-    "vgg16_bn",
-}
-PLAIN = ["encoder.widths=[4,8,12]"]
-SMALL = {"plain": PLAIN, "timm": ["encoder.name=mobilenetv3_small_050"]}  # makes a large encoder small
-BACKBONES = {"mobilenet_v3_small", "resnet18", "timm"}  # the small ones whose own way down pools no 2x2
-DECODERS = {  # the forms of the decoder that the presets have, and what they want of the plain encoder
-    "mirror": PLAIN,
-    "segnet": [
-        *("encoder.widths=[4,4,8,8,12,12]", "encoder.depths=[1,1,1,1,1,0]"),
-        *("decoder.depths={16:3,8:3,4:3,2:2,1:1}", "decoder.change_last=true"),
-    ],
-    "segnet_basic": [*PLAIN, "decoder.kernel_size=7", "decoder.activation={_target_:torch.nn.Identity,_partial_:true}"],
-    "unet": [
-        *("encoder.widths=[4,4,8,8,12]", "encoder.depths=[1,1,1,1,1]"),
-        *("decoder.depths=2", "decoder.widths={8:8,4:8,2:4,1:4}"),
-    ],
-    "deeplabv3plus": [
-        *("encoder.widths=[4,8,8,12]", "encoder.depths=[1,1,1,1]"),
-        *("decoder.depths={4:2}", "decoder.widths={4:12}", "decoder.skip_strides=[4]"),
-    ],
-    "unet_resnet18": [
-        *("encoder.widths=[4,4,8,8,12,12]", "encoder.depths=[1,1,1,1,1,0]"),
-        *("decoder.depths=2", "decoder.widths={16:8,8:8,4:8,2:4,1:4}", "decoder.project=false"),
-    ],
-}
-
-
-def choices(group: str) -> list[str]:
-    return sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
-
-
-def cover_pairs(factors: dict[str, list[str]]) -> list[dict[str, str]]:
-    """Choose combinations greedily until each two values of two factors have met."""
-    random_state = random.Random(0)
-    left = {((a, x), (b, y)) for a, b in itertools.combinations(factors, 2) for x in factors[a] for y in factors[b]}
-    combinations = []
-    while left:
-        (a, x), (b, y) = min(left)
-        fixed = {a: x, b: y}
-        candidates = [
-            {name: fixed.get(name, random_state.choice(values)) for name, values in factors.items()} for _ in range(30)
-        ]
-        best = max(candidates, key=lambda chosen: len(left & pairs_of(chosen)))
-        combinations.append(best)
-        left -= pairs_of(best)
-    return combinations
-
-
-def pairs_of(combination: dict[str, str]) -> set[tuple[tuple[str, str], tuple[str, str]]]:
-    return set(itertools.combinations(combination.items(), 2))
-
-
-PARTS = {group: choices(group) for group in ("downsampling", "context", "skip", "upsampler")} | {
-    "decoder": list(DECODERS)
-}
-COMBINATIONS = cover_pairs(PARTS)
-
-
-def overrides_of(combination: dict[str, str]) -> list[str]:
-    groups = [f"{group}={choice}" for group, choice in combination.items() if group != "decoder"]
-    small = DECODERS[combination["decoder"]]
-    needs_width = combination["skip"] == "add" or combination["upsampler"] == "max_unpool"
-    if combination["decoder"] == "unet_resnet18" and needs_width:  # it leaves out what brings the channels to it
-        small = [*small, "decoder.project=true"]
-    return ["data=shapes", "encoder=plain", *small, *groups]
-
-
-def is_refused(combination: dict[str, str]) -> bool:
-    return combination["upsampler"] == "max_unpool" and combination["downsampling"] != "max_pool"
-
-
-def name_of(combination: dict[str, str]) -> str:
-    return "-".join(combination.values())
 
 
 def check_contract(network: nn.Module) -> None:
@@ -197,21 +131,6 @@ def check_encoder(encoder: nn.Module) -> None:
         assert tuple(indices is not None for indices in pool_indices) == encoder.keeps_pool_indices
 
 
-PRESETS = sorted(set(choices("model")) - {"encoder_decoder"})
-SMALL_PRESETS = {
-    "segnet": ["encoder.widths=[4,4,8,8,12,12]"],
-    "segnet_basic": ["encoder.widths=[4,4,4,4,4]"],
-    "unet": ["encoder.widths=[4,4,8,8,12]", "decoder.widths={8:8,4:8,2:4,1:4}"],
-    "realtime": ["encoder.widths=[4,4,8,12]"],
-    "fullres": ["encoder.widths=[4]"],
-    "deeplabv3plus": ["encoder=mobilenet_v3_small", "context.out_channels=8", "decoder.widths={4:8}"],
-}
-
-
-def small_preset(name: str) -> list[str]:
-    return ["data=shapes", f"model={name}", *SMALL_PRESETS.get(name, [])]
-
-
 @pytest.mark.parametrize("preset", PRESETS)
 def test_preset_meets_the_contract(preset):
     network = build_network(small_preset(preset))
@@ -257,61 +176,3 @@ def test_seeds_differ_and_repeat(encoder):
     kernels = [name for name in first if first[name].ndim == 4]
     assert len(kernels) > 5
     assert not any(torch.equal(first[name], other[name]) for name in kernels)
-
-
-OVERRIDES_OF_ARMS = ["data=shapes", "encoder=plain", *PLAIN, "context=aspp"]
-
-
-def compile_cases() -> list:
-    """Every pair of parts, every small encoder, every convolution and every preset."""
-    cases = {
-        name_of(combination): overrides_of(combination) for combination in COMBINATIONS if not is_refused(combination)
-    }
-    for name in sorted(set(choices("encoder")) - LARGE):
-        cases[f"encoder-{name}"] = ["data=shapes", f"encoder={name}", *SMALL.get(name, [])]
-    for name in choices("convolution"):
-        cases[f"convolution-{name}"] = ["data=shapes", f"convolution={name}", *PLAIN]
-    for name in PRESETS:
-        cases[f"preset-{name}"] = small_preset(name)
-    return [pytest.param(overrides, id=name) for name, overrides in cases.items()]
-
-
-def check_compiled(network: nn.Module, backend: str, tolerance: float) -> None:
-    """Captured as one graph, the network gives the same logits and gradients, to a share of the largest."""
-    torch.compiler.reset()
-    dtype = next(network.parameters()).dtype
-    images = torch.rand(2, 3, 33, 40, dtype=dtype, generator=torch.Generator().manual_seed(3))
-    copied = copy.deepcopy(network)
-    compiled = torch.compile(copied, backend=backend, fullgraph=True)
-    expected, observed = network.train()(images), compiled.train()(images)
-    torch.testing.assert_close(observed, expected, rtol=0, atol=tolerance * expected.abs().max().item())
-    expected.square().mean().backward()
-    observed.square().mean().backward()
-    largest = max(parameter.grad.abs().max().item() for parameter in network.parameters())
-    for (name, eager), parameter in zip(network.named_parameters(), copied.parameters(), strict=True):
-        torch.testing.assert_close(parameter.grad, eager.grad, rtol=0, atol=tolerance * largest, msg=name)
-    expected, observed = network.eval()(images), compiled.eval()(images)
-    torch.testing.assert_close(observed, expected, rtol=0, atol=tolerance * expected.abs().max().item())
-
-
-# Capturing the graph is what a network can get wrong, so every part goes through that; float64 tells a wrong graph
-# from another order of sums.
-@pytest.mark.slow
-@pytest.mark.parametrize("overrides", compile_cases())
-def test_captured_graph_agrees(overrides):
-    check_compiled(build_network(overrides).double(), "aot_eager", 1e-9)
-
-
-@pytest.mark.slow
-def test_generated_code_agrees():
-    network = build_network(small_preset("realtime"))
-    check_compiled(network, "inductor", 1e-3)
-
-
-@pytest.mark.slow
-def test_captured_graph_takes_one_value_a_channel():
-    """There the running statistics stand in for the batch's."""
-    network = build_network(small_preset("realtime"))
-    compiled = torch.compile(copy.deepcopy(network), backend="aot_eager", fullgraph=True)
-    image = torch.rand(1, 3, 1, 1, generator=torch.Generator().manual_seed(3))
-    torch.testing.assert_close(compiled.train()(image), network.train()(image))
