@@ -14,7 +14,7 @@ from torch import nn
 
 from segnet.analysis import count_macs, count_parameters, warn_if_rates_beyond_crop
 from segnet.build import data_from_config, load, network_from_config, task_from_config, without_pretrained_weights
-from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_yaml
+from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_run_yaml
 from segnet.config_values import check_values
 from segnet.data import DataModule
 from segnet.devices import choose_precision, device_type
@@ -135,7 +135,7 @@ def _train(
     network = network_from_config(without_pretrained_weights(config) if resuming else config)
     module = build_module(config, task, data, network)
     if trainer.is_global_zero:
-        write_whole(run_dir / CONFIG, to_yaml(config))
+        write_whole(run_dir / CONFIG, to_run_yaml(config))
         log.info(
             "training on %d images: %s parameters, %s, %s",
             len(data.split("train").ids),
