@@ -1,6 +1,7 @@
 """Composes and reads configurations: the only file outside the commands that knows Hydra."""
 
 import inspect
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from segnet.errors import UserError, find_user_error
 from segnet.extras import install_command
+from segnet.run_config import check_keys, read_text, signed
 from segnet.run_folder import CONFIG
 
 Config: TypeAlias = DictConfig
@@ -169,12 +171,12 @@ def in_sweep() -> bool:
 def to_run_yaml(config: Config) -> str:
     """Write the config of a run as YAML: resolved, but for the run's own folder, which stays ``${run_dir}``.
 
-    So a run folder can be copied, renamed and moved: it holds no path of its own.
+    So a run folder can be copied, renamed and moved: it holds no path of its own. The first line has a checksum.
     """
     placed = config.copy()
     placed.run_dir = _FOLDER
     values = _with_texts(OmegaConf.to_container(placed, resolve=True), lambda text: text.replace(_FOLDER, RUN_DIR))
-    return OmegaConf.to_yaml(from_values({**values, "run_dir": "."}))
+    return signed(OmegaConf.to_yaml(from_values({**values, "run_dir": "."})))
 
 
 def to_values(config: Config, resolve: bool = True) -> Any:
@@ -204,13 +206,23 @@ def read_yaml(path: Path) -> Any:
     Raises:
         UserError: the file is not there, or is no YAML.
     """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a YAML file: {error}") from error
+    return _parse_yaml(text, path)
+
+
+def _parse_yaml(text: str, path: Path) -> Any:
     import yaml
 
     try:
-        return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return OmegaConf.to_container(OmegaConf.load(io.StringIO(text)), resolve=False)
+    except OSError as error:  # how OmegaConf calls a single value
+        raise UserError(f"{path} is not a YAML file of names and values: {error}") from error
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError) as error:
         raise UserError(f"{path} is not a YAML file: {' '.join(str(error).split())}") from error
 
 
@@ -231,13 +243,15 @@ def load_config(run_dir: str | Path) -> Config:
     """Read the config of a run folder; ``run_dir``, and all that refers to it, is the folder given here.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is damaged.
     """
     register_resolvers()
     path = Path(run_dir) / CONFIG
     if not path.is_file():
         raise UserError(f"{Path(run_dir).absolute()} is not a run folder: it has no {CONFIG}")
-    values = _with_module_in_data(_with_moved_targets(read_yaml(path)))
+    values = _parse_yaml(read_text(path), path)
+    check_keys(values, path)
+    values = _with_module_in_data(_with_moved_targets(values))
     return from_values({**_without_own_paths(values), "run_dir": str(run_dir)})
 
 

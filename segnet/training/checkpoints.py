@@ -5,8 +5,32 @@ from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins.io import CheckpointIO
+
+from segnet.checkpoint_file import read_checkpoint, write_checkpoint
 
 PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
+
+
+class CheckpointFiles(CheckpointIO):
+    """Has Lightning write and read checkpoints by :mod:`segnet.checkpoint_file`.
+
+    Its own way leads through the system's temporary folder, and is not atomic where that is another file system.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Write a checkpoint whole or not at all."""
+        write_checkpoint(checkpoint, Path(path))
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Read a checkpoint onto the CPU, if it is whole; nothing in it is executed, whatever ``weights_only`` says."""
+        return read_checkpoint(Path(path))
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove a checkpoint."""
+        Path(path).unlink(missing_ok=True)
 
 
 class RunCheckpoint(ModelCheckpoint):

@@ -1,6 +1,7 @@
 """A whole training: from a config to a run folder."""
 
 import contextlib
+import errno
 import logging
 import time
 import warnings
@@ -14,6 +15,7 @@ from torch import nn
 
 from segnet.analysis import count_macs, count_parameters, warn_if_rates_beyond_crop
 from segnet.build import data_from_config, load, network_from_config, task_from_config, without_pretrained_weights
+from segnet.checkpoint_file import drop_previous, find_resumable
 from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_run_yaml
 from segnet.config_values import check_values
 from segnet.data import DataModule
@@ -25,12 +27,13 @@ from segnet.run_folder import (
     Metrics,
     Outcome,
     RunFacts,
-    checkpoint_file,
+    resuming,
     scores_file,
     write_metrics,
     write_whole,
 )
 from segnet.training.callbacks import History
+from segnet.training.checkpoints import CheckpointFiles
 from segnet.training.module import TrainingModule
 from segnet.training.processes import is_first_process
 from segnet.training.score_table import ScoreTable
@@ -39,6 +42,8 @@ from segnet.training.task import Task
 
 log = logging.getLogger(__name__)
 
+NO_PLACE = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""What a system says where a file cannot grow."""
 LIGHTNING_HINTS = (
     ".*does not have many workers.*",
     ".*smaller than the logging interval.*",
@@ -80,9 +85,13 @@ def train(
     config.run_dir = str(run_dir)
     outcome: Outcome = {"status": "failed", "seed": config.seed}
     results: Metrics = {}
+    if is_first_process():
+        run_dir.mkdir(parents=True, exist_ok=True)
     try:
-        with _without_hints():
+        with _without_hints(), _sentences_of_the_system(run_dir):
             results |= _train(config, run_dir, resume, started, show_table)
+            if is_first_process():
+                drop_previous(run_dir)
         outcome["status"] = "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
         outcome["status"] = "interrupted"
@@ -92,8 +101,29 @@ def train(
         raise
     finally:
         if is_first_process():
-            write_metrics(run_dir, outcome, results)
+            _write_outcome(run_dir, outcome, results)
     return {**outcome, **results}
+
+
+def _write_outcome(run_dir: Path, outcome: Outcome, results: Metrics) -> None:
+    """Write ``metrics.json``; where it cannot be, an error that has already happened is the one to be told."""
+    with contextlib.nullcontext() if outcome["status"] == "completed" else contextlib.suppress(UserError):
+        write_metrics(run_dir, outcome, results)
+
+
+@contextlib.contextmanager
+def _sentences_of_the_system(run_dir: Path) -> Iterator[None]:
+    """Say in a sentence that the disk is full, or the run folder gone, wherever a training finds it out."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_PLACE:
+            raise
+        where = error.filename or run_dir
+        raise UserError(
+            f"the training could not write to {where} ({error.strerror}): make room, then continue with "
+            f"segnet-train {resuming(run_dir)}"
+        ) from error
 
 
 def _check_length(epochs: int | None) -> None:
@@ -130,9 +160,8 @@ def _train(
             f"after another, or set trainer.devices=1"
         )
     task.check(data, trainer.world_size)
-    last = run_dir / checkpoint_file("last")
-    resuming = resume and last.is_file()
-    network = network_from_config(without_pretrained_weights(config) if resuming else config)
+    last = _checkpoint_to_resume(run_dir) if resume else None
+    network = network_from_config(without_pretrained_weights(config) if last is not None else config)
     module = build_module(config, task, data, network)
     if trainer.is_global_zero:
         write_whole(run_dir / CONFIG, to_run_yaml(config))
@@ -149,7 +178,7 @@ def _train(
         module,
         data.train_loader(trainer.global_rank, trainer.world_size, pinned),
         data.eval_loader("val", trainer.global_rank, trainer.world_size, pinned),
-        ckpt_path=str(last) if resuming else None,
+        ckpt_path=last,
         weights_only=True,
     )
     if not trainer.is_global_zero:
@@ -158,6 +187,14 @@ def _train(
     network = load(run_dir).to(trainer.strategy.root_device)
     facts = _facts(trainer, history, network, task.input_shape(_image_shape(data)), started)
     return {**facts, **_score(task, network, data, run_dir, show_table)}
+
+
+def _checkpoint_to_resume(run_dir: Path) -> Path | None:
+    path, problems = find_resumable(run_dir)
+    if path is not None and is_first_process():
+        for problem in problems:
+            log.warning("%s; resuming from %s", problem, path.name)
+    return path
 
 
 def _warn_of_rates(network: nn.Module, data: DataModule, task: Task) -> None:
@@ -179,8 +216,10 @@ def _build_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
     loggers = instantiate_group("logger", config.logger)
     factory = instantiate(config.trainer)
     shows_progress = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
+    plugins = factory.keywords.get("plugins") or []
     try:
         trainer: pl.Trainer = factory(
+            plugins=[CheckpointFiles(), *(plugins if isinstance(plugins, list) else [plugins])],
             precision=choose_precision(config.trainer.precision, device_type(config.trainer.accelerator)),
             logger=loggers,
             callbacks=callbacks,

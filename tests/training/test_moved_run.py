@@ -76,7 +76,8 @@ def test_a_run_of_an_older_version_moves_too(begun, tmp_path):
     shutil.copytree(begun, moved)
     config = moved / "config.yaml"
     old = "/somewhere/else/runs/a"
-    text = config.read_text().replace("run_dir: .\n", f"run_dir: {old}\n").replace("${run_dir}", old)
+    unsigned = config.read_text().split("\n", 1)[1]
+    text = unsigned.replace("run_dir: .\n", f"run_dir: {old}\n").replace("${run_dir}", old)
     config.write_text(text + f"extra:\n  beside: {old}er\n  within: file:{old}/mlflow\n  later: x{old}\n")
     for name in ("best", "last"):
         path = moved / "checkpoints" / f"{name}.ckpt"

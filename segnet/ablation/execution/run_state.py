@@ -9,6 +9,7 @@ from segnet.ablation.design.files import RUN
 from segnet.ablation.design.runs import Run
 from segnet.ablation.execution.records import Attempt, RunRecord, Status
 from segnet.config import to_run_yaml
+from segnet.errors import UserError
 from segnet.run_folder import (
     CONFIG,
     HISTORY,
@@ -82,7 +83,7 @@ def epochs_done(folder: Path) -> int:
     """Count the finished epochs of a run."""
     try:
         return len(read_history(folder / HISTORY))
-    except OSError:
+    except UserError:
         return 0
 
 
