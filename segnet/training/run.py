@@ -1,7 +1,6 @@
 """A whole training: from a config to a run folder."""
 
 import contextlib
-import errno
 import logging
 import time
 import warnings
@@ -24,16 +23,16 @@ from segnet.errors import UserError, find_user_error, require
 from segnet.run_folder import (
     CONFIG,
     PREDICTIONS,
+    TRAIN_LOG,
     Metrics,
     Outcome,
     RunFacts,
-    resuming,
     scores_file,
-    write_metrics,
     write_whole,
 )
 from segnet.training.callbacks import History
 from segnet.training.checkpoints import CheckpointFiles
+from segnet.training.folder import claim, completed_checkpoint, log_to, sentences_of_the_system, write_outcome
 from segnet.training.module import TrainingModule
 from segnet.training.processes import is_first_process
 from segnet.training.score_table import ScoreTable
@@ -42,8 +41,6 @@ from segnet.training.task import Task
 
 log = logging.getLogger(__name__)
 
-NO_PLACE = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
-"""What a system says where a file cannot grow."""
 LIGHTNING_HINTS = (
     ".*does not have many workers.*",
     ".*smaller than the logging interval.*",
@@ -74,21 +71,27 @@ def train(
         The content of ``metrics.json``; in a further process of a distributed training the outcome alone.
 
     Raises:
-        UserError: the folder holds a run and ``resume`` is false; or something in the config or the data cannot
-            work, and ``metrics.json`` then has ``status: failed``.
+        UserError: the folder holds a run and ``resume`` is false, or another process owns it; or something in the
+            config or the data cannot work, and ``metrics.json`` then has ``status: failed``, unless the run was
+            completed before.
     """
-    if is_first_process() and not resume and (run_dir / CONFIG).exists():
-        raise UserError(f"{run_dir} holds a run already: continue it with resume={run_dir}, or name another run_dir")
     check_values(config)
     _check_length(config.trainer.max_epochs)
     started = time.monotonic() if started is None else started
-    config.run_dir = str(run_dir)
+    with claim(run_dir, resume), log_to(run_dir / TRAIN_LOG):
+        config.run_dir = str(run_dir)
+        return _train_and_note(config, run_dir, resume, started, show_table)
+
+
+def _train_and_note(
+    config: Config, run_dir: Path, resume: bool, started: float, show_table: Callable[[ScoreTable], None]
+) -> Metrics:
+    """Train, and write into ``metrics.json`` how it ended."""
     outcome: Outcome = {"status": "failed", "seed": config.seed}
     results: Metrics = {}
-    if is_first_process():
-        run_dir.mkdir(parents=True, exist_ok=True)
+    checkpoint = completed_checkpoint(run_dir)
     try:
-        with _without_hints(), _sentences_of_the_system(run_dir):
+        with _without_hints(), sentences_of_the_system(run_dir):
             results |= _train(config, run_dir, resume, started, show_table)
             if is_first_process():
                 drop_previous(run_dir)
@@ -100,30 +103,10 @@ def train(
         outcome["error"] = str(find_user_error(error) or error)
         raise
     finally:
-        if is_first_process():
-            _write_outcome(run_dir, outcome, results)
+        still_completed = checkpoint is not None and checkpoint == completed_checkpoint(run_dir)
+        if is_first_process() and (outcome["status"] == "completed" or not still_completed):
+            write_outcome(run_dir, outcome, results)
     return {**outcome, **results}
-
-
-def _write_outcome(run_dir: Path, outcome: Outcome, results: Metrics) -> None:
-    """Write ``metrics.json``; where it cannot be, an error that has already happened is the one to be told."""
-    with contextlib.nullcontext() if outcome["status"] == "completed" else contextlib.suppress(UserError):
-        write_metrics(run_dir, outcome, results)
-
-
-@contextlib.contextmanager
-def _sentences_of_the_system(run_dir: Path) -> Iterator[None]:
-    """Say in a sentence that the disk is full, or the run folder gone, wherever a training finds it out."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in NO_PLACE:
-            raise
-        where = error.filename or run_dir
-        raise UserError(
-            f"the training could not write to {where} ({error.strerror}): make room, then continue with "
-            f"segnet-train {resuming(run_dir)}"
-        ) from error
 
 
 def _check_length(epochs: int | None) -> None:
