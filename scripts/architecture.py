@@ -20,8 +20,18 @@ PAGE = ROOT / "docs" / "architecture.md"
 PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 BEGIN, END = "<!-- rooms: written by scripts/architecture.py -->", "<!-- rooms: end -->"
 
-GROUND = ("errors", "extras", "randomness", "number_format", "run_folder", "devices", "compat")
-CONFIG = ("config", "config_values")
+GROUND = (
+    "errors",
+    "extras",
+    "randomness",
+    "number_format",
+    "run_folder",
+    "run_ownership",
+    "checkpoint_file",
+    "devices",
+    "compat",
+)
+CONFIG = ("config", "config_values", "run_config")
 ROOMS: Mapping[str, str] = {
     "ground": "single files that everything else stands on, such as `errors`, `randomness` and `run_folder`",
     "config": "composes, reads, checks and instantiates configurations; outside the commands it alone knows Hydra",

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segnet.checkpoint_file import read_checkpoint
 from segnet.config import Config, add_resolver, compose, instantiate, instantiate_from_own_keys, load_config
 from segnet.errors import UserError
-from segnet.run_folder import checkpoint_file
+from segnet.run_folder import CONFIG, checkpoint_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -107,13 +108,17 @@ def load_weights(network: "nn.Module", run_dir: str | Path, checkpoint: str = "b
     """Put the weights of a run's checkpoint into ``network``.
 
     Raises:
-        UserError: the checkpoint does not exist.
+        UserError: the checkpoint does not exist, is damaged, or is of another network.
     """
-    import torch
-
     path = Path(run_dir) / checkpoint_file(checkpoint)
     if not path.is_file():
         raise UserError(f"the run {Path(run_dir).absolute()} has no checkpoint {path.name}: it did not finish an epoch")
-    state = torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
+    state = read_checkpoint(path)["state_dict"]
     prefix = "network."
-    network.load_state_dict({name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)})
+    weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise UserError(
+            f"{path} is of another network than {path.parent.parent / CONFIG} says: copy both from one run"
+        ) from error

@@ -1,6 +1,7 @@
 """Composes and reads configurations: the only file outside the commands that knows Hydra."""
 
 import inspect
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from segnet.errors import UserError, find_user_error
 from segnet.extras import install_command
+from segnet.run_config import check_keys, read_text, signed
 from segnet.run_folder import CONFIG
 
 Config: TypeAlias = DictConfig
@@ -24,6 +26,11 @@ MOVED_TARGETS = {
     "segnet.models.timm_encoder.TimmEncoder": "segnet.models.backbones.TimmEncoder",
 }
 """Where classes lie now that the configs of older runs name elsewhere."""
+
+
+RUN_DIR = "${run_dir}"
+"""What stands in the config of a run for its folder."""
+_FOLDER = "::the folder of this run::"
 
 
 def config_dir() -> Path:
@@ -161,9 +168,15 @@ def in_sweep() -> bool:
     return HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def to_yaml(config: Config) -> str:
-    """Write a config as YAML, every interpolation resolved."""
-    return OmegaConf.to_yaml(config, resolve=True)
+def to_run_yaml(config: Config) -> str:
+    """Write the config of a run as YAML: resolved, but for the run's own folder, which stays ``${run_dir}``.
+
+    So a run folder can be copied, renamed and moved: it holds no path of its own. The first line has a checksum.
+    """
+    placed = config.copy()
+    placed.run_dir = _FOLDER
+    values = _with_texts(OmegaConf.to_container(placed, resolve=True), lambda text: text.replace(_FOLDER, RUN_DIR))
+    return signed(OmegaConf.to_yaml(from_values({**values, "run_dir": "."})))
 
 
 def to_values(config: Config, resolve: bool = True) -> Any:
@@ -193,13 +206,23 @@ def read_yaml(path: Path) -> Any:
     Raises:
         UserError: the file is not there, or is no YAML.
     """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not a YAML file: {error}") from error
+    return _parse_yaml(text, path)
+
+
+def _parse_yaml(text: str, path: Path) -> Any:
     import yaml
 
     try:
-        return OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return OmegaConf.to_container(OmegaConf.load(io.StringIO(text)), resolve=False)
+    except OSError as error:  # how OmegaConf calls a single value
+        raise UserError(f"{path} is not a YAML file of names and values: {error}") from error
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError) as error:
         raise UserError(f"{path} is not a YAML file: {' '.join(str(error).split())}") from error
 
 
@@ -217,17 +240,38 @@ def values_to_yaml(values: Mapping[str, Any]) -> str:
 
 
 def load_config(run_dir: str | Path) -> Config:
-    """Read the resolved config of a run folder.
+    """Read the config of a run folder; ``run_dir``, and all that refers to it, is the folder given here.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is damaged.
     """
     register_resolvers()
     path = Path(run_dir) / CONFIG
     if not path.is_file():
         raise UserError(f"{Path(run_dir).absolute()} is not a run folder: it has no {CONFIG}")
-    values = _with_moved_targets(read_yaml(path))
-    return from_values(_with_module_in_data(values))
+    values = _parse_yaml(read_text(path), path)
+    check_keys(values, path)
+    values = _with_module_in_data(_with_moved_targets(values))
+    return from_values({**_without_own_paths(values), "run_dir": str(run_dir)})
+
+
+def _without_own_paths(values: dict[str, Any]) -> dict[str, Any]:
+    """Put ``${run_dir}`` in place of the folder that a run had when an older version wrote its config."""
+    old = re.escape(str(values.get("run_dir", ".")).rstrip("/"))
+    if old in (re.escape("."), ""):
+        return values
+    own = re.compile(rf"^(file:)?{old}(?=/|$)")
+    placed: dict[str, Any] = _with_texts(values, lambda text: own.sub(lambda found: (found[1] or "") + RUN_DIR, text))
+    return placed
+
+
+def _with_texts(values: Any, change: Callable[[str], str]) -> Any:
+    """Return plain values with each text changed."""
+    if isinstance(values, dict):
+        return {key: _with_texts(value, change) for key, value in values.items()}
+    if isinstance(values, list):
+        return [_with_texts(value, change) for value in values]
+    return change(values) if isinstance(values, str) else values
 
 
 def _with_module_in_data(values: dict[str, Any]) -> dict[str, Any]:

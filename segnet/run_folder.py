@@ -1,9 +1,11 @@
 """The files of a run folder, each written whole or not at all."""
 
+import contextlib
 import csv
 import io
 import json
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, TypeAlias, TypedDict
@@ -17,10 +19,15 @@ CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.csv"
 PREDICTIONS, EVALUATION = "predictions.png", "evaluation.json"
 EVALUATION_SCORES = "evaluation.npz"
 TRAIN_LOG, BATCH_RECORD = "train.log", "batches.json"
+PART = ".part"
+"""How the name of a file ends that is being written."""
 
 Metrics: TypeAlias = dict[str, object]
 """``metrics.json``: an :class:`Outcome`, and of a completed run its :class:`RunFacts` and its scores by flat names such
 as ``val/miou``, ``test/iou/road``, ``lookup/test/miou`` (None for a score that does not exist)."""
+
+
+OUTCOMES = ("completed", "failed", "interrupted")
 
 
 class Outcome(TypedDict):
@@ -64,17 +71,65 @@ def checkpoint_file(name: str) -> Path:
     return Path("checkpoints", f"{name}.ckpt")
 
 
+def resuming(run_dir: Path) -> str:
+    """Return the argument of ``segnet-train`` that resumes a run, as it is typed in a shell."""
+    return shlex.quote(f"resume={run_dir}")
+
+
 def scores_file(run_dir: Path, split: str) -> Path:
     """Where a training stores what its best checkpoint scored on each image of a split."""
     return run_dir / "scores" / f"{split}.npz"
 
 
-def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file beside its place, then rename it: a reader sees the old content or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_bytes(content.encode() if isinstance(content, str) else content)
-    beside.replace(path)
+def beside(path: Path) -> Path:
+    """Return where a file is written before it gets its name; :func:`remove_parts` knows it."""
+    return path.with_name(f".{path.name}.{os.getpid()}{PART}")
+
+
+def write_whole(path: Path, content: str | bytes, make_folder: bool = True) -> None:
+    """Write a file beside its place, then rename it: a reader sees the old content or the new, also after a crash.
+
+    Args:
+        path: where to.
+        content: the whole of it.
+        make_folder: make the folder that it lies in, if it is not there.
+
+    Raises:
+        UserError: the disk is full, or the folder is gone or cannot be written; the old content is still there.
+    """
+    part = beside(path)
+    try:
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("wb") as file:
+                file.write(content.encode() if isinstance(content, str) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            move_into_place(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise UserError(f"{path} could not be written: {error.strerror}") from error
+
+
+def move_into_place(part: Path, path: Path) -> None:
+    """Rename a file that is complete, and have the file system remember it."""
+    part.replace(path)
+    with contextlib.suppress(OSError):  # not every system lets a folder be opened
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def remove_parts(run_dir: Path) -> None:
+    """Remove what a killed training had half written; for whoever owns the folder."""
+    for folder in (run_dir, run_dir / checkpoint_file("last").parent, scores_file(run_dir, "test").parent):
+        for part in folder.glob(f".*{PART}"):
+            part.unlink(missing_ok=True)
 
 
 def write_picture(path: Path, pixels: "np.ndarray") -> None:
@@ -86,10 +141,10 @@ def write_picture(path: Path, pixels: "np.ndarray") -> None:
     write_whole(path, file.getvalue())
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write values as JSON; a score that does not exist (NaN) becomes null."""
+def write_json(path: Path, values: Mapping[str, Any], make_folder: bool = True) -> None:
+    """Write values as JSON; a score that does not exist (NaN) becomes null. See :func:`write_whole`."""
     plain = {key: None if isinstance(value, float) and value != value else value for key, value in values.items()}
-    write_whole(path, json.dumps(plain, indent=2, allow_nan=False) + "\n")
+    write_whole(path, json.dumps(plain, indent=2, allow_nan=False) + "\n", make_folder)
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -101,9 +156,13 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        values: dict[str, Any] = json.loads(path.read_text())
+        values: object = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise UserError(f"{path} is not whole ({error}): run the command that wrote it again") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    if not isinstance(values, dict):
+        raise UserError(f"{path} is not whole (it holds no names and values): run the command that wrote it again")
     return values
 
 
@@ -113,20 +172,41 @@ def read_metrics(run_dir: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is damaged.
     """
-    return read_json(run_dir / METRICS)
+    metrics = read_json(run_dir / METRICS)
+    if metrics and metrics.get("status") not in OUTCOMES:
+        raise UserError(
+            f"{run_dir / METRICS} is damaged (its status is {metrics.get('status')!r}): delete it, then "
+            f"segnet-train {resuming(run_dir)} scores the run again"
+        )
+    return metrics
 
 
 def write_metrics(run_dir: Path, outcome: Outcome, results: Metrics) -> None:
     """Write ``metrics.json``: the outcome, and the facts and scores of a completed run."""
-    write_json(run_dir / METRICS, {**outcome, **results})
+    write_json(run_dir / METRICS, {**outcome, **results}, make_folder=False)
 
 
 def read_history(path: Path) -> list[dict[str, str]]:
-    """Read the rows of ``history.csv``; none where there is no file."""
+    """Read the rows of ``history.csv``; none where there is no file.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     if not path.is_file():
         return []
-    with path.open(newline="") as file:
-        return list(csv.DictReader(file))
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        for row in rows:
+            int(row["epoch"])
+            if None in row or None in row.values():
+                raise ValueError(f"the row of epoch {row['epoch']} has not one value per column")
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
+        reason = f"it has no column {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise UserError(f"{path} is damaged ({reason}): delete it, and its rows are lost but not the run") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from error
+    return rows
 
 
 def write_history(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -136,4 +216,4 @@ def write_history(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     writer = csv.DictWriter(text, fieldnames=list(widest), extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    write_whole(path, text.getvalue())
+    write_whole(path, text.getvalue(), make_folder=False)

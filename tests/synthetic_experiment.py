@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segnet.config import to_yaml, values_to_yaml
+from segnet.config import to_run_yaml, values_to_yaml
 from segnet.metrics import ImageScores
 from segnet.run_folder import write_json
 
@@ -237,7 +237,7 @@ def add_networks(root: Path) -> None:
     for metrics in sorted(root.glob("runs/*/*/metrics.json")):
         arm, seed = metrics.parent.parent.name, metrics.parent.name.split("-")[0]
         config = compose([*tiny, f"upsampler={arm}", f"seed={seed}"])
-        metrics.with_name("config.yaml").write_text(to_yaml(config))
+        metrics.with_name("config.yaml").write_text(to_run_yaml(config))
         state = {f"network.{name}": value for name, value in network_from_config(config).state_dict().items()}
         (metrics.parent / "checkpoints").mkdir(exist_ok=True)
         torch.save({"state_dict": state}, metrics.parent / "checkpoints" / "best.ckpt")

@@ -100,7 +100,8 @@ def test_what_is_no_run_folder_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"is not a run folder: it has no config.yaml"):
         segnet.load(tmp_path)
     (tmp_path / "config.yaml").write_text("seed: 0\n")
-    assert load_config(tmp_path).seed == 0
+    with pytest.raises(UserError, match=r"config\.yaml is damaged: it has no name, channels_last, data, model"):
+        load_config(tmp_path)
 
 
 def test_the_shipped_configs_lie_beside_the_package_in_a_checkout():

@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
 
 from segnet.compat import describe_epochs
 from segnet.run_folder import HISTORY, checkpoint_file, read_history, write_history
+from segnet.training.checkpoints import RunCheckpoint
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +111,7 @@ def last_checkpoint(run_dir: str) -> ModelCheckpoint:
 
 
 def _checkpoint(path: Path, monitor: str | None = None, mode: str = "min") -> ModelCheckpoint:
-    return ModelCheckpoint(
+    return RunCheckpoint(
         dirpath=path.parent,
         filename=path.stem,
         save_top_k=1,

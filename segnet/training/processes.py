@@ -1,8 +1,12 @@
 """Which of a training's processes this one is, as the program that started it says."""
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
+RUN_DIR = "SEGNET_RUN_DIR"
+"""Variable in which the first process tells those that Lightning starts which folder it owns."""
 INTERACTIVE_JOBS = ("bash", "interactive")
 
 
@@ -24,6 +28,21 @@ def is_first_process(environment: Mapping[str, str] = os.environ) -> bool:
         return int(environment["JSM_NAMESPACE_RANK"]) == 0
     node = environment.get("NODE_RANK", environment.get("GROUP_RANK", 0))
     return int(node) == int(environment.get("LOCAL_RANK", 0)) == 0
+
+
+@contextlib.contextmanager
+def tell_run_dir(run_dir: Path) -> Iterator[None]:
+    """Tell the processes that are started meanwhile which run folder is theirs."""
+    os.environ[RUN_DIR] = str(run_dir.absolute())
+    try:
+        yield
+    finally:
+        del os.environ[RUN_DIR]
+
+
+def told_run_dir(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the folder that the first process owns, in one that Lightning has started; None elsewhere."""
+    return Path(environment[RUN_DIR]) if RUN_DIR in environment and not is_first_process(environment) else None
 
 
 def processes_from_outside(environment: Mapping[str, str] = os.environ) -> int:

@@ -14,7 +14,8 @@ from torch import nn
 
 from segnet.analysis import count_macs, count_parameters, warn_if_rates_beyond_crop
 from segnet.build import data_from_config, load, network_from_config, task_from_config, without_pretrained_weights
-from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_yaml
+from segnet.checkpoint_file import drop_previous, find_resumable
+from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_run_yaml
 from segnet.config_values import check_values
 from segnet.data import DataModule
 from segnet.devices import choose_precision, device_type
@@ -22,15 +23,16 @@ from segnet.errors import UserError, find_user_error, require
 from segnet.run_folder import (
     CONFIG,
     PREDICTIONS,
+    TRAIN_LOG,
     Metrics,
     Outcome,
     RunFacts,
-    checkpoint_file,
     scores_file,
-    write_metrics,
     write_whole,
 )
 from segnet.training.callbacks import History
+from segnet.training.checkpoints import CheckpointFiles
+from segnet.training.folder import claim, completed_checkpoint, log_to, sentences_of_the_system, write_outcome
 from segnet.training.module import TrainingModule
 from segnet.training.processes import is_first_process
 from segnet.training.score_table import ScoreTable
@@ -69,20 +71,30 @@ def train(
         The content of ``metrics.json``; in a further process of a distributed training the outcome alone.
 
     Raises:
-        UserError: the folder holds a run and ``resume`` is false; or something in the config or the data cannot
-            work, and ``metrics.json`` then has ``status: failed``.
+        UserError: the folder holds a run and ``resume`` is false, or another process owns it; or something in the
+            config or the data cannot work, and ``metrics.json`` then has ``status: failed``, unless the run was
+            completed before.
     """
-    if is_first_process() and not resume and (run_dir / CONFIG).exists():
-        raise UserError(f"{run_dir} holds a run already: continue it with resume={run_dir}, or name another run_dir")
     check_values(config)
     _check_length(config.trainer.max_epochs)
     started = time.monotonic() if started is None else started
-    config.run_dir = str(run_dir)
+    with claim(run_dir, resume), log_to(run_dir / TRAIN_LOG):
+        config.run_dir = str(run_dir)
+        return _train_and_note(config, run_dir, resume, started, show_table)
+
+
+def _train_and_note(
+    config: Config, run_dir: Path, resume: bool, started: float, show_table: Callable[[ScoreTable], None]
+) -> Metrics:
+    """Train, and write into ``metrics.json`` how it ended."""
     outcome: Outcome = {"status": "failed", "seed": config.seed}
     results: Metrics = {}
+    checkpoint = completed_checkpoint(run_dir)
     try:
-        with _without_hints():
+        with _without_hints(), sentences_of_the_system(run_dir):
             results |= _train(config, run_dir, resume, started, show_table)
+            if is_first_process():
+                drop_previous(run_dir)
         outcome["status"] = "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
         outcome["status"] = "interrupted"
@@ -91,8 +103,9 @@ def train(
         outcome["error"] = str(find_user_error(error) or error)
         raise
     finally:
-        if is_first_process():
-            write_metrics(run_dir, outcome, results)
+        still_completed = checkpoint is not None and checkpoint == completed_checkpoint(run_dir)
+        if is_first_process() and (outcome["status"] == "completed" or not still_completed):
+            write_outcome(run_dir, outcome, results)
     return {**outcome, **results}
 
 
@@ -130,12 +143,11 @@ def _train(
             f"after another, or set trainer.devices=1"
         )
     task.check(data, trainer.world_size)
-    last = run_dir / checkpoint_file("last")
-    resuming = resume and last.is_file()
-    network = network_from_config(without_pretrained_weights(config) if resuming else config)
+    last = _checkpoint_to_resume(run_dir) if resume else None
+    network = network_from_config(without_pretrained_weights(config) if last is not None else config)
     module = build_module(config, task, data, network)
     if trainer.is_global_zero:
-        write_whole(run_dir / CONFIG, to_yaml(config))
+        write_whole(run_dir / CONFIG, to_run_yaml(config))
         log.info(
             "training on %d images: %s parameters, %s, %s",
             len(data.split("train").ids),
@@ -149,7 +161,7 @@ def _train(
         module,
         data.train_loader(trainer.global_rank, trainer.world_size, pinned),
         data.eval_loader("val", trainer.global_rank, trainer.world_size, pinned),
-        ckpt_path=str(last) if resuming else None,
+        ckpt_path=last,
         weights_only=True,
     )
     if not trainer.is_global_zero:
@@ -158,6 +170,14 @@ def _train(
     network = load(run_dir).to(trainer.strategy.root_device)
     facts = _facts(trainer, history, network, task.input_shape(_image_shape(data)), started)
     return {**facts, **_score(task, network, data, run_dir, show_table)}
+
+
+def _checkpoint_to_resume(run_dir: Path) -> Path | None:
+    path, problems = find_resumable(run_dir)
+    if path is not None and is_first_process():
+        for problem in problems:
+            log.warning("%s; resuming from %s", problem, path.name)
+    return path
 
 
 def _warn_of_rates(network: nn.Module, data: DataModule, task: Task) -> None:
@@ -179,8 +199,10 @@ def _build_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
     loggers = instantiate_group("logger", config.logger)
     factory = instantiate(config.trainer)
     shows_progress = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
+    plugins = factory.keywords.get("plugins") or []
     try:
         trainer: pl.Trainer = factory(
+            plugins=[CheckpointFiles(), *(plugins if isinstance(plugins, list) else [plugins])],
             precision=choose_precision(config.trainer.precision, device_type(config.trainer.accelerator)),
             logger=loggers,
             callbacks=callbacks,

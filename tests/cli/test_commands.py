@@ -1,10 +1,12 @@
 """The commands as a user calls them, in this process."""
 
+import datetime
 import json
 import shlex
 import signal
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -28,6 +30,15 @@ TINY = [
     "trainer.max_epochs=1",
     "logger=none",
 ]
+
+HOLD = """
+import sys
+from pathlib import Path
+from segnet.run_ownership import claim_to_resume
+with claim_to_resume(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -162,6 +173,50 @@ def test_an_unknown_setting_is_named(call, overrides, text):
     assert code == 1
     assert text in err
     assert "Traceback" not in err
+
+
+def test_a_folder_in_use_is_refused_before_anything_is_written(call, run_dir):
+    before = {path: path.stat().st_mtime_ns for path in [run_dir, *run_dir.rglob("*")]}
+    in_use = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(run_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with in_use:
+        assert in_use.stdout.readline() == "held\n"
+        assert_one_sentence(call(train, f"resume={run_dir}"), "another process is training in")
+        assert_one_sentence(call(train, *TINY, f"run_dir={run_dir}"), "holds a run already")
+        in_use.stdin.close()
+    assert {path: path.stat().st_mtime_ns for path in [run_dir, *run_dir.rglob("*")]} == before
+
+
+def test_trainings_of_one_second_have_folders_of_their_own(call, tmp_path, monkeypatch):
+    """As when the clock stands still: the default folder is named by it."""
+    still = datetime.datetime(2026, 1, 31, 12)
+    monkeypatch.setattr("hydra.core.utils.datetime", types.SimpleNamespace(now=lambda: still))
+    monkeypatch.chdir(tmp_path)
+    for name in ("2026-01-31_12-00-00", "2026-01-31_12-00-00_2"):
+        code, out, err = call(train, *TINY)
+        assert code == 0, err
+        assert f"run folder: {tmp_path / 'runs' / 'shapes' / name}\n" in out
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["runs"], "Hydra writes nothing of its own"
+    assert len(list((tmp_path / "runs" / "shapes").iterdir())) == 2
+
+
+def test_a_resume_that_fails_leaves_a_finished_run_as_it_is(call, run_dir):
+    before = (run_dir / "metrics.json").read_text()
+    for path in (run_dir / "checkpoints").iterdir():
+        path.write_bytes(path.read_bytes()[:-1])
+    assert_one_sentence(call(train, f"resume={run_dir}"), "last.ckpt is damaged")
+    assert (run_dir / "metrics.json").read_text() == before
+
+
+def test_a_start_that_failed_does_not_block_its_folder(call, tmp_path):
+    folder = tmp_path / "run"
+    assert_one_sentence(
+        call(train, *TINY, f"run_dir={folder}", "data.batch_size=9"), "is larger than the training split"
+    )
+    code, _, err = call(train, *TINY, f"run_dir={folder}")
+    assert code == 0, err
+    assert json.loads((folder / "metrics.json").read_text())["status"] == "completed"
 
 
 def test_resuming_nothing_makes_nothing(call, tmp_path):

@@ -4,7 +4,7 @@ import torch
 from torchvision.transforms.v2.functional import resize
 
 from segnet.build import data_from_config
-from segnet.config import compose, from_values, load_config, to_values, to_yaml
+from segnet.config import compose, load_config, to_values, values_to_yaml
 from segnet.data import Augmentation, DataModule
 from segnet.data.augmentation.augmentation import cut
 from segnet.data.batch import Collate, TrainingSample
@@ -147,7 +147,7 @@ def test_a_run_of_an_older_version_has_its_settings_in_data_module(tmp_path):
     arguments += ("eval_batch_size", "num_workers", "passes", "seed", "cache_budget_gib", "cache_dir")
     own = {key: value for key, value in values["data"].items() if key in ("name", "mean", "std", "channels", "classes")}
     older = {**values, "data": {**own, "epochs": 50, "module": {key: values["data"][key] for key in arguments}}}
-    (tmp_path / "config.yaml").write_text(to_yaml(from_values(older)))
+    (tmp_path / "config.yaml").write_text(values_to_yaml(older))
     data = data_from_config(load_config(tmp_path))
     assert (data.batch_size, data.scale, data.num_workers) == (4, 0.5, 0)
     assert len(data.split("train").ids) == 10

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import socket
+import sys
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,9 @@ from segnet.ablation.design.files import OUTPUT
 from segnet.ablation.execution.gpus import take_gpu
 from segnet.ablation.execution.records import Status
 from segnet.ablation.execution.run_state import begin_attempt, end_attempt, status
-from segnet.run_folder import METRICS, TRAIN_LOG, write_json
+from segnet.errors import UserError
+from segnet.run_folder import METRICS, write_json
+from segnet.run_ownership import claim_to_resume
 
 
 def run_job(folder: Path, threads: int | None = None, workers: int = 1) -> Status:
@@ -42,31 +45,33 @@ def run_job(folder: Path, threads: int | None = None, workers: int = 1) -> Statu
         "threads": torch.get_num_threads(),
         "device": lease.device if lease else None,
     }
-    begin_attempt(folder, place)
     try:
-        with _output_to(folder):
-            config = load_config(folder)
-            if config.data.num_workers is None and threads is not None:
-                config.data.num_workers = max(0, threads - 1)
-            train(config, folder, resume=True)
-    except Exception as error:
-        with (folder / OUTPUT).open("a") as file:
-            traceback.print_exc(file=file)
-        if not (folder / METRICS).is_file():  # it failed before the training began
-            write_json(folder / METRICS, {"status": "failed", "error": str(error)})
-    finally:
-        end_attempt(folder)
+        with claim_to_resume(folder):
+            begin_attempt(folder, place)
+            try:
+                with _output_to(folder):
+                    config = load_config(folder)
+                    if config.data.num_workers is None and threads is not None:
+                        config.data.num_workers = max(0, threads - 1)
+                    train(config, folder, resume=True)
+            except Exception as error:
+                with (folder / OUTPUT).open("a") as file:
+                    traceback.print_exc(file=file)
+                if not (folder / METRICS).is_file():  # it failed before the training began
+                    write_json(folder / METRICS, {"status": "failed", "error": str(error)})
+            finally:
+                end_attempt(folder)
+    except UserError as error:  # another process trains it, and writes its files
+        print(error, file=sys.stderr)
     return status(folder)
 
 
 @contextlib.contextmanager
 def _output_to(folder: Path) -> Iterator[None]:
-    """Send log lines to ``train.log`` and printed lines to ``output.txt``."""
+    """Send printed lines to ``output.txt``, and log lines nowhere but to ``train.log``, which the training writes."""
     root, level = logging.getLogger(), logging.getLogger().level
-    handler = logging.FileHandler(folder / TRAIN_LOG)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     handlers = root.handlers[:]
-    root.handlers[:] = [handler]
+    root.handlers[:] = [logging.NullHandler()]
     root.setLevel(logging.INFO)
     try:
         with (folder / OUTPUT).open("a") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
@@ -74,4 +79,3 @@ def _output_to(folder: Path) -> Iterator[None]:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
-        handler.close()

@@ -8,7 +8,8 @@ from typing import Any, cast
 from segnet.ablation.design.files import RUN
 from segnet.ablation.design.runs import Run
 from segnet.ablation.execution.records import Attempt, RunRecord, Status
-from segnet.config import to_yaml
+from segnet.config import to_run_yaml
+from segnet.errors import UserError
 from segnet.run_folder import (
     CONFIG,
     HISTORY,
@@ -24,9 +25,7 @@ from segnet.run_folder import (
 
 def prepare(run: Run) -> None:
     """Write what a worker needs, the resolved config, and ``run.json``, which says which run it is."""
-    config = run.config.copy()
-    config.run_dir = str(run.folder)
-    write_whole(run.folder / CONFIG, to_yaml(config))
+    write_whole(run.folder / CONFIG, to_run_yaml(run.config))
     record: RunRecord = {
         "arm": run.arm.name,
         "levels": run.arm.levels,
@@ -84,7 +83,7 @@ def epochs_done(folder: Path) -> int:
     """Count the finished epochs of a run."""
     try:
         return len(read_history(folder / HISTORY))
-    except OSError:
+    except UserError:
         return 0
 
 
