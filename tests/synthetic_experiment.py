@@ -144,6 +144,7 @@ def make_scores(right: float, images: int, classes: Sequence[str], random: np.ra
     labelled, predicted = whole.sum(2) // 10, whole.sum(1) // 10
     return ImageScores(
         names=np.array([f"test{image:05d}" for image in range(images)]),
+        groups=np.array([f"film{2 * image // images}" for image in range(images)]),
         classes=np.array(classes),
         confusions=whole,
         boundary_f1=np.stack([hits, predicted, hits, labelled], axis=1),

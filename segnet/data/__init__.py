@@ -8,7 +8,7 @@ from segnet.data.datasets.folder import Folder
 from segnet.data.datasets.shapes import Shapes
 from segnet.data.images import read_image, read_label
 from segnet.data.module import DataModule
-from segnet.data.samples import FileDataset, Sample, SegmentationDataset
+from segnet.data.samples import FileDataset, Sample, SegmentationDataset, sample_groups
 
 __all__ = [
     "Acquisition",
@@ -23,4 +23,5 @@ __all__ = [
     "Shapes",
     "read_image",
     "read_label",
+    "sample_groups",
 ]

@@ -21,7 +21,7 @@ import PIL
 
 from segnet.data import images
 from segnet.data.pixel_file import DamagedError, PixelFile, open_pixels, write_pixels
-from segnet.data.samples import FileDataset, SegmentationDataset
+from segnet.data.samples import FileDataset, SegmentationDataset, sample_groups
 from segnet.devices import available_cores
 from segnet.errors import UserError
 from segnet.randomness import numpy_stream
@@ -71,6 +71,11 @@ class CachedDataset:
         """Start as if new."""
         self.__dict__.update(state)
         self._start()
+
+    @property
+    def groups(self) -> list[str]:
+        """Name of the group of each sample."""
+        return sample_groups(self.dataset)
 
     def load(self, index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return image ``(H, W, C)`` and label ``(H, W)`` uint8, read-only; the image's planes lie one by one."""

@@ -15,6 +15,9 @@ from segnet.randomness import numpy_stream
 class SegmentationDataset(Protocol):
     """One split of a data set.
 
+    A data set whose samples belong together also has ``groups``: for each sample the name of its sequence, patient or
+    scene, see :func:`sample_groups`. Within a group, samples stand in their order in time or space.
+
     Attributes:
         ids: a name for each sample, as it appears in messages.
     """
@@ -54,6 +57,14 @@ class Sample(TypedDict):
     image: Tensor
     label: Tensor
     index: int
+
+
+def sample_groups(dataset: SegmentationDataset) -> list[str]:
+    """Return the name of the group of each sample; samples of one group are not independent evidence.
+
+    A data set that has no ``groups`` says that each sample stands alone: each is a group of its own.
+    """
+    return list(getattr(dataset, "groups", dataset.ids))
 
 
 def evaluation_stream(sample_id: str) -> np.random.Generator:

@@ -18,7 +18,9 @@ class ImageScores:
 
     Attributes:
         names: ``(n,)`` of the images, in the order of the split.
-        classes: ``(K,)`` their names.
+        groups: ``(n,)`` name of what each image belongs to: a sequence, a patient, or the image alone. Images of one
+            group are no independent evidence, see :func:`segnet.data.sample_groups`.
+        classes: ``(K,)`` names of the classes.
         confusions: ``(n, K, K)``, rows the labels, columns the predictions.
         boundary_f1: ``(n, 4, K)``, see :func:`segnet.metrics.boundary_f1_counts`.
         boundary_iou: ``(n, 3, K)``, see :func:`segnet.metrics.boundary_iou_counts`.
@@ -30,6 +32,7 @@ class ImageScores:
     """
 
     names: np.ndarray
+    groups: np.ndarray
     classes: np.ndarray
     confusions: np.ndarray
     boundary_f1: np.ndarray
@@ -78,7 +81,9 @@ def read_scores(path: Path) -> ImageScores:
     try:
         # Read first: numpy leaves a broken file open.
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as content:
-            arrays = {field.name: content[field.name] for field in fields(ImageScores) if field.name != "ignore_index"}
+            later = {"ignore_index", "groups"}  # files of older versions do not have them
+            arrays = {field.name: content[field.name] for field in fields(ImageScores) if field.name not in later}
+            arrays["groups"] = content["groups"] if "groups" in content else arrays["names"]
             given = int(content["ignore_index"]) if "ignore_index" in content else -1
             return ImageScores(**arrays, ignore_index=given)
     except FileNotFoundError as error:

@@ -76,6 +76,7 @@ def write_scores(path: Path, right: float, seed: int, images: int = 6, classes: 
     counts = np.stack([np.full((images, classes), 50)] * 4, axis=1)
     ImageScores(
         names=np.array([f"{number}.png" for number in range(images)]),
+        groups=np.array([f"{number}.png" for number in range(images)]),
         classes=np.array(["sky", "road", "car"]),
         confusions=confusions,
         boundary_f1=counts,

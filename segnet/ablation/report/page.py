@@ -46,7 +46,12 @@ def render_page(results: Results, folder: ExperimentFolder, inspection: Inspecti
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"points": text.points, "interval": text.interval, "p_value": text.p_value}
+    environment.filters |= {
+        "points": text.points,
+        "interval": text.interval,
+        "p_value": text.p_value,
+        "resampling": text.resampling,
+    }
     environment.filters |= {"embed": embed, "minus": text.with_minus}
     return environment.get_template("report.html").render(_context(results, folder, inspection))
 
@@ -72,6 +77,7 @@ def _context(results: Results, folder: ExperimentFolder, inspection: Inspection)
         "same_costs": [COSTS[cost].name for cost in same_costs(variant)],
         "pairs": {(pair["baseline"], pair["arm"]): pair for pair in variant["pairs"]},
         "missing": _missing(results),
+        "rare_classes": text.rare_classes(variant),
         "tables": {name: tables.first_table(results, name) for name in results["variants"]},
         "boundary_table": tables.boundary_table(results, kind),
         "class_table": tables.class_table(results, kind),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segnet.ablation.report.costs import COSTS, cost_of, shown_costs
-from segnet.ablation.report.text import MISSING, interval, points
+from segnet.ablation.report.text import MISSING, interval, points, rare_classes
 from segnet.ablation.results.records import ArmResult, Number, Results, VariantResult
 
 
@@ -169,6 +169,7 @@ def markdown(results: Results) -> str:
         parts += [f"## {table.title}", ""]
         parts += [f"- {comparison['verdict']}" for comparison in variant["comparisons"].get("miou", [])]
         parts += [f"- nothing is compared: {variant['skipped']}"] if variant["skipped"] else []
+        parts += [f"- {rare}"] if (rare := rare_classes(variant)) else []
         parts += ["", *_markdown_rows(table), "", *_markdown_rows(class_table(results, kind)), ""]
     parts += [_note(results), ""]
     return "\n".join(parts)

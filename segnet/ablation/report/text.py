@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from segnet.ablation.results.records import Number, Numbers, VariantResult
+from segnet.ablation.results.records import ComparisonResult, Number, Numbers, VariantResult
 
 MISSING = "–"  # noqa: RUF001 - an en dash
 MINUS = "\N{MINUS SIGN}"
@@ -37,6 +37,26 @@ def with_minus(sentence: str) -> str:
 def join_names(names: Sequence[str]) -> str:
     """Join names: "a, b and c"."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def rare_classes(variant: VariantResult) -> str:
+    """Say which classes too few images carry; empty where there are none."""
+    rare = variant["rare_classes"]
+    if not rare:
+        return ""
+    found = join_names([f"{name} ({number})" for name, number in rare.items()])
+    iou = "its IoU" if len(rare) == 1 else "their IoU"
+    return (
+        f"Too few of the {variant['images']} test images show {found}: {iou} hangs on each of these, and the mean over "
+        f"classes with it; take differences in it as hints"
+    )
+
+
+def resampling(comparison: ComparisonResult) -> str:
+    """Say how the images of a comparison were resampled; empty where each stood alone."""
+    if comparison["block_length"] <= 1:
+        return ""
+    return f"images in {comparison['blocks']:.0f} blocks of up to {comparison['block_length']}"
 
 
 def headline(variant: VariantResult, baseline: str) -> str:

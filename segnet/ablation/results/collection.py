@@ -30,6 +30,8 @@ from segnet.ablation.statistics import (
     class_measure,
     compare,
     factor_effects,
+    groups_of,
+    rare_classes,
     read_arms,
     summarise_arms,
     verdict_sentence,
@@ -119,6 +121,8 @@ def collect_variant(folder: ExperimentFolder, kind: str, resamples: int) -> Vari
         "front": {cost: _front(arms, cost) for cost in COSTS},
         "runs": [_run_row(folder, run, scores) for run in cast(list[Row], folder.runs(kind))],
         "images": len(_first(scores).names) if scores else 0,
+        "groups": groups_of(_first(scores).groups).number if scores else 0,
+        "rare_classes": rare_classes(_first(scores)) if scores else {},
         "cost_setting": costs["setting"] if costs else {},
     }
 

@@ -89,6 +89,9 @@ class ComparisonResult(TypedDict):
     comparisons: int
     effect_size: Number
     image_deviation: Number
+    block_length: int
+    blocks: float
+    image_degrees: float
     smallest_detectable: Number
     seeds_needed: int | None
     target: float
@@ -135,6 +138,8 @@ class VariantResult(Verdicts):
         front: for each cost the arms that no other beats in both cost and mIoU.
         runs: one row for each run.
         images: number of test images.
+        groups: number of groups that they belong to, such as films; as many as images where each stands alone.
+        rare_classes: the classes that are labelled in too few images, and in how many.
         cost_setting: on what the costs were measured.
     """
 
@@ -143,6 +148,8 @@ class VariantResult(Verdicts):
     front: dict[str, list[str]]
     runs: list[Row]
     images: int
+    groups: int
+    rare_classes: dict[str, int]
     cost_setting: dict[str, str | int]
 
 

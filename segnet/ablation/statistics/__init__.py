@@ -3,10 +3,12 @@
 Definitions, formulas and sources: ``docs/statistics.md``.
 """
 
+from segnet.ablation.statistics.blocks import Blocks, Groups, choose_blocks, groups_of, optimal_length
 from segnet.ablation.statistics.bootstrap import (
     bootstrap_values,
     image_covariance,
     image_interval,
+    influences,
 )
 from segnet.ablation.statistics.comparison import compare, summarise_arms
 from segnet.ablation.statistics.effects import factor_effects
@@ -19,6 +21,7 @@ from segnet.ablation.statistics.measures import (
     SMALL_OBJECT_IOU,
     Measure,
     class_measure,
+    rare_classes,
     read_arms,
 )
 from segnet.ablation.statistics.power import power, seeds_to_detect, smallest_detectable
@@ -32,21 +35,28 @@ __all__ = [
     "MIOU",
     "SMALL_OBJECT_IOU",
     "ArmSummary",
+    "Blocks",
     "Comparison",
     "Effect",
     "Estimate",
+    "Groups",
     "Interval",
     "Measure",
     "bootstrap_values",
+    "choose_blocks",
     "class_measure",
     "compare",
     "effect_size",
     "estimate",
     "factor_effects",
+    "groups_of",
     "holm",
     "image_covariance",
     "image_interval",
+    "influences",
+    "optimal_length",
     "power",
+    "rare_classes",
     "read_arms",
     "seeds_to_detect",
     "smallest_detectable",

@@ -23,7 +23,9 @@ def summarise_arms(
     summaries = []
     for arm, scored in score_arms(arms, measure, resamples, seed).items():
         values = np.array(list(scored.values.values()))
-        with_images = estimate(values, image_covariance(scored.resampled, scored.images), confidence)
+        covariance = image_covariance(scored.resampled, scored.blocks.number)
+        degrees = scored.blocks.degrees(scored.influence.mean(0))
+        with_images = estimate(values, covariance, confidence, degrees)
         summaries.append(
             ArmSummary(
                 arm,
@@ -60,11 +62,11 @@ def compare(
     """
     if baseline is not None and baseline not in arms:
         raise UserError(f"there is no arm {baseline!r} to be the baseline: choose one of {', '.join(arms)}")
-    scored = score_arms(arms, measure, resamples, seed)
     if baseline is None:
         pairs = [(later, earlier) for earlier, later in itertools.combinations(arms, 2)]
     else:
         pairs = [(arm, baseline) for arm in arms if arm != baseline]
+    scored = score_arms(arms, measure, resamples, seed, pairs)
     comparisons = [_compare_pair(pair, scored, measure.name, confidence, len(pairs)) for pair in pairs]
     corrected = holm([comparison.p_value for comparison in comparisons])
     return [
@@ -78,13 +80,16 @@ def _compare_pair(
 ) -> Comparison:
     arm, baseline = (scored[name] for name in pair)
     seeds = [seed for seed in arm.values if seed in baseline.values]
-    (values, resampled), (baseline_values, baseline_resampled) = arm.of_seeds(seeds), baseline.of_seeds(seeds)
-    differences, resampled = values - baseline_values, scorable(resampled - baseline_resampled)
-    covariance = float(image_covariance(resampled, arm.images))
-    estimated = estimate(differences, covariance, confidence)
+    values, resampled, influence = (
+        of_arm - of_baseline for of_arm, of_baseline in zip(arm.of_seeds(seeds), baseline.of_seeds(seeds), strict=True)
+    )
+    differences, resampled = values, scorable(resampled)
+    covariance = float(image_covariance(resampled, arm.blocks.number))
+    degrees = arm.blocks.degrees(influence)
+    estimated = estimate(differences, covariance, confidence, degrees)
     deviation = float(estimated.deviation)
     # Holm's first step asks for this level: it is enough for any results of the other comparisons.
-    noise = (deviation, covariance, (1 - confidence) / comparisons) if deviation > 0 else None
+    noise = (deviation, covariance, (1 - confidence) / comparisons, degrees) if deviation > 0 else None
     return Comparison(
         measure=measure,
         arm=pair[0],
@@ -100,6 +105,9 @@ def _compare_pair(
         comparisons=comparisons,
         effect_size=effect_size(differences),
         image_deviation=covariance**0.5,
+        block_length=arm.blocks.length,
+        blocks=arm.blocks.number,
+        image_degrees=degrees,
         smallest_detectable=smallest_detectable(len(seeds), *noise) if noise else np.nan,
         seeds_needed=seeds_to_detect(TARGET_DIFFERENCE, *noise) if noise else None,
         target=TARGET_DIFFERENCE,

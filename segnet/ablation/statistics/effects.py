@@ -50,7 +50,8 @@ def factor_effects(levels: Levels, scores: Arms, baseline: str, resamples: int =
     contrasts = [contrast for contrast in contrasts if all(arm in scores for arm in contrast.weights)]
     if not contrasts:
         return []
-    scored = score_arms(scores, MIOU, resamples)
+    pairs = [(arm, baseline) for arm in scores if arm != baseline and baseline in scores]
+    scored = score_arms(scores, MIOU, resamples, pairs=pairs)
     effects = [_estimate_effect(contrast, scored) for contrast in contrasts]
     corrected = {
         kind: iter(holm([effect.p_holm for effect in effects if effect.kind == kind]))
@@ -100,12 +101,11 @@ def _estimate_effect(contrast: _Contrast, scored: Mapping[str, ScoredArm]) -> Ef
     """Estimate a contrast; its p-value is not corrected yet."""
     arms = {arm: scored[arm] for arm in contrast.weights}
     seeds = [seed for seed in next(iter(arms.values())).values if all(seed in arm.values for arm in arms.values())]
-    by_seed, by_resample = np.zeros(len(seeds)), np.zeros((1, len(seeds)))
-    for name, weight in contrast.weights.items():
-        values, resampled = arms[name].of_seeds(seeds)
-        by_seed, by_resample = by_seed + weight * values, by_resample + weight * resampled
-    covariance = image_covariance(scorable(by_resample), next(iter(arms.values())).images)
-    estimated = estimate(by_seed, covariance)
+    weighted = [[weight * part for part in arms[name].of_seeds(seeds)] for name, weight in contrast.weights.items()]
+    by_seed, by_resample, influence = (np.sum(parts, axis=0) for parts in zip(*weighted, strict=True))
+    blocks = next(iter(arms.values())).blocks
+    covariance = image_covariance(scorable(by_resample), blocks.number)
+    estimated = estimate(by_seed, covariance, degrees=blocks.degrees(influence))
     return Effect(
         contrast.kind,
         contrast.factor,

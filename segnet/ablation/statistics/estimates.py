@@ -48,26 +48,38 @@ class Estimate(NamedTuple):
 
 
 def half_width(
-    alpha: float | FloatArray, seeds: int, variance: float | FloatArray, covariance: float | FloatArray
+    alpha: float | FloatArray,
+    seeds: int,
+    variance: float | FloatArray,
+    covariance: float | FloatArray,
+    degrees: float = np.inf,
 ) -> FloatArray:
-    """Half the width of the interval of level ``1 - alpha``: ``sqrt(t^2 variance / seeds + z^2 covariance)``.
+    """Half the width of the interval of level ``1 - alpha``: ``sqrt(t^2 variance / seeds + u^2 covariance)``.
 
     Howe 1974 (also Zou & Donner 2008): each part of the noise with its own quantile, Student's t of ``seeds - 1``
-    degrees for the one estimated from few seeds, the normal one for the other. Satterthwaite's degrees of freedom in
-    its place leave intervals of 2 or 3 seeds too short: ``scripts/verdict_simulation.py``.
+    degrees for the one estimated from few seeds, and of ``degrees`` for the one estimated from images. Satterthwaite's
+    degrees of freedom in its place leave intervals of 2 or 3 seeds too short: ``scripts/verdict_simulation.py``.
 
     Args:
         alpha: the error that is allowed, two-sided; may be an array.
         seeds: number of seeds, 2 or more.
         variance: over the seeds.
         covariance: the noise that all seeds share, 0 for no image noise.
+        degrees: of freedom of ``covariance``; infinite where it is known.
     """
-    t, z = special.stdtrit(seeds - 1, 1 - alpha / 2), special.ndtri(1 - alpha / 2)
-    half: FloatArray = np.sqrt(t**2 * variance / seeds + z**2 * covariance)
+    level = 1 - alpha / 2
+    t = special.stdtrit(seeds - 1, level)
+    u = special.stdtrit(degrees, level) if np.isfinite(degrees) else special.ndtri(level)
+    half: FloatArray = np.sqrt(t**2 * variance / seeds + u**2 * covariance)
     return half
 
 
-def estimate(values: npt.ArrayLike, covariance: float | FloatArray = 0.0, confidence: float = CONFIDENCE) -> Estimate:
+def estimate(
+    values: npt.ArrayLike,
+    covariance: float | FloatArray = 0.0,
+    confidence: float = CONFIDENCE,
+    degrees: float = np.inf,
+) -> Estimate:
     """Estimate a mean over seeds.
 
     Args:
@@ -75,6 +87,7 @@ def estimate(values: npt.ArrayLike, covariance: float | FloatArray = 0.0, confid
         covariance: ``(...)``, the noise that two seeds share since they are scored on the same images; 0 leaves
             out the images: the interval is then Student's, and holds for further seeds on this very split.
         confidence: of the interval.
+        degrees: of freedom of ``covariance``, see :meth:`segnet.ablation.statistics.Blocks.degrees`.
     """
     given = np.asarray(values, dtype=float)
     seeds = given.shape[-1]
@@ -85,22 +98,22 @@ def estimate(values: npt.ArrayLike, covariance: float | FloatArray = 0.0, confid
     # Equal values have a spread of exactly 0, whatever the rounding of their mean.
     variance = np.where(np.ptp(given, axis=-1) == 0, 0.0, given.var(-1, ddof=1))
     shared = np.maximum(np.asarray(covariance, dtype=float), 0.0)
-    half = half_width(1 - confidence, seeds, variance, shared)
+    half = half_width(1 - confidence, seeds, variance, shared, degrees)
     return Estimate(
         mean[()],
         np.sqrt(variance)[()],
         seeds,
         ((mean - half)[()], (mean + half)[()]),
-        _p_value(mean, seeds, variance, shared)[()],
+        _p_value(mean, seeds, variance, shared, degrees)[()],
     )
 
 
-def _p_value(mean: FloatArray, seeds: int, variance: FloatArray, covariance: FloatArray) -> FloatArray:
+def _p_value(mean: FloatArray, seeds: int, variance: FloatArray, covariance: FloatArray, degrees: float) -> FloatArray:
     """Find the level at which the interval ends at 0, by bisection of its logarithm."""
     low, high = np.full(mean.shape, np.log(1e-15)), np.zeros(mean.shape)
     for _ in range(50):
         middle = (low + high) / 2
-        beyond = half_width(np.exp(middle), seeds, variance, covariance) > abs(mean)
+        beyond = half_width(np.exp(middle), seeds, variance, covariance, degrees) > abs(mean)
         low, high = np.where(beyond, middle, low), np.where(beyond, high, middle)
     without_noise = (variance == 0) & (covariance == 0)
     p_values = np.where(without_noise, np.where(mean == 0, 1.0, np.nan), np.exp(high))

@@ -36,6 +36,8 @@ MIOU = Measure("miou", "mIoU", 100, lambda scores: scores.class_counts(), mean_i
 BOUNDARY_F1 = Measure("boundary_f1", "boundary F1", 100, lambda scores: image_f1(scores.boundary_f1), mean_f1)
 BOUNDARY_IOU = Measure("boundary_iou", "boundary IoU", 100, lambda scores: scores.boundary_iou, mean_iou)
 SMALL_OBJECT_IOU = Measure("small_object_iou", "small-object IoU", 100, lambda scores: scores.small_objects, mean_iou)
+FEW_IMAGES = 10
+"""A class in fewer images says little: its IoU hangs on each of them."""
 MEASURES = (MIOU, BOUNDARY_F1, BOUNDARY_IOU, SMALL_OBJECT_IOU)
 
 
@@ -46,6 +48,14 @@ def class_measure(index: int, name: str) -> Measure:
         return scores.class_counts()[..., index : index + 1]
 
     return Measure(f"iou/{name}", f"IoU of {name}", 100, counts, lambda sums: np.nan_to_num(mean_iou(sums)))
+
+
+def rare_classes(scores: ImageScores) -> dict[str, int]:
+    """Count the images of each class that is labelled in fewer than :data:`FEW_IMAGES`, though in one at least."""
+    images = (scores.confusions.sum(2) > 0).sum(0)
+    return {
+        str(name): int(number) for name, number in zip(scores.classes, images, strict=True) if 0 < number < FEW_IMAGES
+    }
 
 
 def read_arms(files: Mapping[str, Mapping[int, Path]]) -> dict[str, dict[int, ImageScores]]:

@@ -19,7 +19,14 @@ def _mean_squares(degrees: int) -> FloatArray:
     return quantiles / degrees
 
 
-def power(difference: float, seeds: int, deviation: float, covariance: float = 0.0, alpha: float = 0.05) -> float:
+def power(
+    difference: float,
+    seeds: int,
+    deviation: float,
+    covariance: float = 0.0,
+    alpha: float = 0.05,
+    degrees: float = np.inf,
+) -> float:
     """Chance that the interval of :func:`segnet.ablation.statistics.estimate` leaves out 0.
 
     The mean of the differences is normal, its estimated variance an independent chi-squared one, over whose quantiles
@@ -31,9 +38,10 @@ def power(difference: float, seeds: int, deviation: float, covariance: float = 0
         deviation: standard deviation of the paired differences over seeds.
         covariance: the image noise, see :func:`segnet.ablation.statistics.image_covariance`.
         alpha: the error that is allowed, two-sided.
+        degrees: of freedom of ``covariance``, see :meth:`segnet.ablation.statistics.Blocks.degrees`.
     """
     variances = deviation**2 * _mean_squares(seeds - 1)
-    halves = half_width(alpha, seeds, variances, covariance)
+    halves = half_width(alpha, seeds, variances, covariance, degrees)
     spread = np.sqrt(deviation**2 / seeds + covariance)
     if spread == 0:
         return float(difference != 0)
@@ -42,7 +50,12 @@ def power(difference: float, seeds: int, deviation: float, covariance: float = 0
 
 
 def smallest_detectable(
-    seeds: int, deviation: float, covariance: float = 0.0, alpha: float = 0.05, chance: float = POWER
+    seeds: int,
+    deviation: float,
+    covariance: float = 0.0,
+    alpha: float = 0.05,
+    degrees: float = np.inf,
+    chance: float = POWER,
 ) -> float:
     """Find the smallest difference that would be found with the given chance; NaN for one seed.
 
@@ -54,14 +67,22 @@ def smallest_detectable(
         return 0.0
     # At this bound the chance is near 1: the interval at the largest variance of the grid still leaves 0 out.
     largest = deviation**2 * _mean_squares(seeds - 1)[-1]
-    bound = float(half_width(alpha, seeds, largest, covariance)) + 4 * np.sqrt(deviation**2 / seeds + covariance)
-    return float(
-        optimize.brentq(lambda size: power(size, seeds, deviation, covariance, alpha) - chance, 0, bound, rtol=1e-6)
-    )
+    largest_half = float(half_width(alpha, seeds, largest, covariance, degrees))
+    bound = largest_half + 4 * np.sqrt(deviation**2 / seeds + covariance)
+
+    def missing(size: float) -> float:
+        return power(size, seeds, deviation, covariance, alpha, degrees) - chance
+
+    return float(optimize.brentq(missing, 0, bound, rtol=1e-6))
 
 
 def seeds_to_detect(
-    difference: float, deviation: float, covariance: float = 0.0, alpha: float = 0.05, chance: float = POWER
+    difference: float,
+    deviation: float,
+    covariance: float = 0.0,
+    alpha: float = 0.05,
+    degrees: float = np.inf,
+    chance: float = POWER,
 ) -> int | None:
     """Find how many seeds it takes to see a difference with the given chance.
 
@@ -70,11 +91,11 @@ def seeds_to_detect(
     Returns:
         The number of seeds, 2 or more; None where 1000 are not enough: then it is the test images that are too few.
     """
-    if not np.isfinite(deviation) or power(difference, MOST_SEEDS, deviation, covariance, alpha) < chance:
+    if not np.isfinite(deviation) or power(difference, MOST_SEEDS, deviation, covariance, alpha, degrees) < chance:
         return None
     low, high = 1, MOST_SEEDS  # the chance grows with the seeds
     while high - low > 1:
         middle = (low + high) // 2
-        enough = power(difference, middle, deviation, covariance, alpha) >= chance
+        enough = power(difference, middle, deviation, covariance, alpha, degrees) >= chance
         low, high = (low, middle) if enough else (middle, high)
     return high

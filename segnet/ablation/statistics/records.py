@@ -51,6 +51,9 @@ class Comparison:
         comparisons: how many these are.
         effect_size: Hedges' g of the paired differences over seeds.
         image_deviation: standard deviation of the noise of images, which the differences of all seeds share.
+        block_length: number of neighbouring images that are resampled together, 1 where each stands alone.
+        blocks: number of blocks in a resample.
+        image_degrees: degrees of freedom of that noise; few where few images decide.
         smallest_detectable: difference that would be found with a chance of 80% at this noise, with these seeds.
         seeds_needed: seeds to find a difference of ``target`` with that chance; None where 1000 are
             not enough, or where the noise is not known.
@@ -72,6 +75,9 @@ class Comparison:
     comparisons: int
     effect_size: float
     image_deviation: float
+    block_length: int
+    blocks: float
+    image_degrees: float
     smallest_detectable: float
     seeds_needed: int | None
     target: float

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segnet.ablation.statistics.bootstrap import bootstrap_values
+from segnet.ablation.statistics.blocks import Blocks, choose_blocks, groups_of
+from segnet.ablation.statistics.bootstrap import bootstrap_values, influences
 from segnet.ablation.statistics.estimates import FloatArray
 from segnet.ablation.statistics.measures import Measure
 from segnet.metrics.image_scores import ImageScores
@@ -21,20 +22,26 @@ class ScoredArm:
     Attributes:
         values: of each seed.
         resampled: ``(R, S)``, on each of R resamples, which are the same for all arms.
-        images: number of test images.
+        influence: ``(S, n)``, of each image on the score of each seed, see
+            :func:`segnet.ablation.statistics.influences`.
+        blocks: how the images were resampled, the same for all arms.
     """
 
     values: dict[int, float]
     resampled: FloatArray
-    images: int
+    influence: FloatArray
+    blocks: Blocks
 
-    def of_seeds(self, seeds: Sequence[int]) -> tuple[FloatArray, FloatArray]:
-        """Return the values ``(S,)`` and the resampled scores ``(R, S)`` of some of its seeds."""
+    def of_seeds(self, seeds: Sequence[int]) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return values ``(S,)``, resampled scores ``(R, S)`` and the images' influence ``(n,)`` of some seeds."""
         columns = [list(self.values).index(seed) for seed in seeds]
-        return np.array([self.values[seed] for seed in seeds]), self.resampled[:, columns]
+        influence = self.influence[columns].mean(0) if columns else np.zeros(self.influence.shape[1])
+        return np.array([self.values[seed] for seed in seeds]), self.resampled[:, columns], influence
 
 
-def score_arms(arms: Arms, measure: Measure, resamples: int, seed: int = 0) -> dict[str, ScoredArm]:
+def score_arms(
+    arms: Arms, measure: Measure, resamples: int, seed: int = 0, pairs: Sequence[tuple[str, str]] | None = None
+) -> dict[str, ScoredArm]:
     """Score all seeds of all arms.
 
     Args:
@@ -42,14 +49,20 @@ def score_arms(arms: Arms, measure: Measure, resamples: int, seed: int = 0) -> d
         measure: the score.
         resamples: of the test images.
         seed: of the resampling.
+        pairs: the differences between arms whose noise the blocks of images are chosen for; None: the arms' own scores.
     """
+    counts = {arm: np.stack([measure.counts(scores) for scores in seeds.values()]) for arm, seeds in arms.items()}
+    influence = {arm: measure.scale * influences(of_arm, measure.statistic) for arm, of_arm in counts.items()}
+    groups = groups_of(next(of_seed.groups for seeds in arms.values() for of_seed in seeds.values()))
+    means = {arm: of_arm.mean(0) for arm, of_arm in influence.items()}
+    chosen = means.values() if pairs is None else [means[arm] - means[other] for arm, other in pairs]
+    blocks = choose_blocks(groups, list(chosen))
     scored = {}
     for arm, seeds in arms.items():
-        counts = np.stack([measure.counts(scores) for scores in seeds.values()])
-        values = measure.scale * measure.statistic(counts.sum(1).astype(float))
+        values = measure.scale * measure.statistic(counts[arm].sum(1).astype(float))
         # Equal resamples from equal seeds: arm by arm takes less memory than all at once.
-        resampled = measure.scale * bootstrap_values(counts, measure.statistic, resamples, seed)
-        scored[arm] = ScoredArm(dict(zip(seeds, values.tolist(), strict=True)), resampled, counts.shape[1])
+        resampled = measure.scale * bootstrap_values(counts[arm], measure.statistic, resamples, seed, blocks)
+        scored[arm] = ScoredArm(dict(zip(seeds, values.tolist(), strict=True)), resampled, influence[arm], blocks)
     return scored
 
 

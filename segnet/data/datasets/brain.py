@@ -83,6 +83,11 @@ class Brain:
         )
         self.acquisition = acquisition
 
+    @property
+    def groups(self) -> list[str]:
+        """One name for all slices: they are neighbours in one head."""
+        return ["icbm152"] * len(self.ids)
+
     def load(self, index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return image ``(233, 197, 1)`` and label ``(233, 197)`` uint8, the nose at the top."""
         # The brightest tissue has a mean of 1; the field and the noise lift it, so 8 bits hold 0 to 1.6.

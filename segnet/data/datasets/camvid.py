@@ -65,6 +65,11 @@ class CamVid:
                 raise UserError(f"the image {image} has no label: {label} does not exist")
         return pairs
 
+    @property
+    def groups(self) -> list[str]:
+        """Name of the film that each frame is of: ``0001TP`` of ``0001TP_008550.png``."""
+        return [name.partition("_")[0] for name in self.ids]
+
     def files(self, index: int) -> tuple[Path, Path]:
         """Return the files of the image and its label."""
         return self.pairs[index]

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segnet.data import DataModule
+from segnet.data import DataModule, sample_groups
 from segnet.metrics import (
     TRIMAP_WIDTHS,
     ImageScores,
@@ -55,6 +55,7 @@ def score_images(network: nn.Module, data: DataModule, split: str) -> ImageScore
             counts[name].append(torch.as_tensor(count(predictions, labels, *facts)).cpu().numpy())
     return ImageScores(
         names=np.array(data.split(split).ids, dtype=np.str_),
+        groups=np.array(sample_groups(data.split(split)), dtype=np.str_),
         classes=np.array(data.classes, dtype=np.str_),
         trimap_widths=np.array(TRIMAP_WIDTHS),
         ignore_index=data.ignore_index,

@@ -65,6 +65,8 @@ def test_scores_and_differences_are_those_of_the_counts(whole):
     assert found["max_unpool"]["difference"] == pytest.approx(np.mean(paired))
     assert found["max_unpool"]["verdict"].startswith("max_unpool is better than bilinear by")
     assert len(variant["pairs"]) == 3
+    assert variant["groups"] == 2
+    assert found["max_unpool"]["block_length"] >= 1
     assert set(variant["classes"]) == {"background", "pole", "disc", "polygon"}
     assert json.loads(json.dumps(results, allow_nan=False)) == results
 

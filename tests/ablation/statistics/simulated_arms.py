@@ -7,12 +7,13 @@ from segnet.metrics.image_scores import ImageScores
 CLASSES = 3
 
 
-def image_scores(confusions):
-    """Per-image scores of which only the confusion matrices matter."""
+def image_scores(confusions, groups=None):
+    """Per-image scores of which only the confusion matrices matter; images stand alone, or belong to ``groups``."""
     images, classes = confusions.shape[:2]
     nothing = np.zeros((images, 3, classes), dtype=np.int64)
     return ImageScores(
         names=np.arange(images).astype(np.str_),
+        groups=np.arange(images).astype(np.str_) if groups is None else np.asarray(groups),
         classes=np.arange(classes).astype(np.str_),
         confusions=confusions,
         boundary_f1=np.zeros((images, 4, classes), dtype=np.int64),
@@ -23,17 +24,25 @@ def image_scores(confusions):
     )
 
 
-def simulate(random, shifts, seeds, images, seed_noise, image_noise):
+def simulate(random, shifts, seeds, images, seed_noise, image_noise, groups=None, correlation=0.0, carrying=None):
     """Runs of several arms on the same images.
 
     The logit of the share of a class's pixels that is found has a part of the image (common to all), of the arm, of the
     arm on this image (common to its seeds; ``image_noise``), of the run (``seed_noise``) and of the run on this image.
+    Neighbours of a group of images are correlated in what the arm does to them; the last class occurs in ``carrying``
+    images only.
     """
     areas = random.gamma(0.7, 400, size=(images, CLASSES)).astype(int) + 1
+    if carrying is not None:
+        areas[random.permutation(images)[carrying:], -1] = 0
     common = random.normal(size=(images, CLASSES))
     arms = {}
     for arm, shift in shifts.items():
         of_arm = image_noise * random.normal(size=(images, CLASSES))
+        for image in range(1, images if correlation else 0):
+            if groups[image] == groups[image - 1]:
+                of_arm[image] *= np.sqrt(1 - correlation**2)
+                of_arm[image] += correlation * of_arm[image - 1]
         arms[arm] = {}
         for seed in range(seeds):
             of_run = seed_noise * random.normal(size=CLASSES)
@@ -43,6 +52,7 @@ def simulate(random, shifts, seeds, images, seed_noise, image_noise):
             confusions = np.zeros((images, CLASSES, CLASSES), dtype=np.int64)
             for number in range(CLASSES):
                 confusions[:, number, number] = hits[:, number]
-                confusions[:, number, (number + 1) % CLASSES] += areas[:, number] - hits[:, number]
-            arms[arm][seed] = image_scores(confusions)
+                others = CLASSES if carrying is None else CLASSES - 1  # so that a rare class is not predicted elsewhere
+                confusions[:, number, (number + 1) % others] += areas[:, number] - hits[:, number]
+            arms[arm][seed] = image_scores(confusions, groups)
     return arms

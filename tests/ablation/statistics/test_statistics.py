@@ -7,14 +7,17 @@ from scipy import stats
 
 from segnet.ablation.statistics import (
     MIOU,
+    Blocks,
     Interval,
     bootstrap_values,
     compare,
     effect_size,
     estimate,
+    groups_of,
     holm,
     image_covariance,
     image_interval,
+    influences,
     power,
     read_arms,
     seeds_to_detect,
@@ -127,6 +130,33 @@ def test_the_bootstrap_is_the_same_however_it_is_cut(monkeypatch):
     whole = bootstrap_values(counts, mean_iou, resamples=50)
     monkeypatch.setattr("segnet.ablation.statistics.bootstrap.CHUNK_NUMBERS", 9 * 24 * 2)
     assert np.array_equal(bootstrap_values(counts, mean_iou, resamples=50), whole)
+
+
+def test_the_block_bootstrap_is_the_naive_one():
+    """Blocks of three neighbours, begun anywhere, round the end of their film; the last one is cut."""
+    confusions = random_confusions(1, 1, 7)
+    names = ["b", "a", "b", "a", "b", "b", "b"]  # the films lie mixed in the split
+    films = {"a": [1, 3], "b": [0, 2, 4, 5, 6]}
+    values = bootstrap_values(class_counts(confusions), mean_iou, 20, 5, Blocks(groups_of(names), 3))
+    for number, starts in enumerate(np.random.default_rng(5).integers(7, size=(20, 4))):
+        drawn = []
+        for start in starts:
+            film = films[names[start]]
+            drawn += [film[(film.index(start) + step) % len(film)] for step in range(min(3, len(film)))]
+        total = torch.from_numpy(sum(confusions[0, image] for image in drawn[:7]))
+        assert values[number, 0] == pytest.approx(scores(total).miou, abs=1e-14)
+
+
+def test_influences_are_those_of_the_jackknife():
+    values = np.array([3.0, 5.0, 10.0])
+    found = influences(values[:, None, None], lambda sums: sums[..., 0, 0])
+    assert found.tolist() == pytest.approx([6, 10, 20])  # (n - 1) times what the sum loses without the image
+    confusions = random_confusions(6, 5)
+    found = influences(class_counts(confusions), mean_iou)
+    for image in range(5):
+        without = torch.from_numpy(np.delete(confusions, image, 0).sum(0))
+        expected = 4 * (scores(torch.from_numpy(confusions.sum(0))).miou - scores(without).miou)
+        assert found[image] == pytest.approx(expected, abs=1e-12)
 
 
 def test_image_covariance_is_the_mean_over_pairs_of_seeds():

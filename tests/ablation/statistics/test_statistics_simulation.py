@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segnet.ablation.statistics import MIOU, compare, estimate, holm
+from segnet.ablation.statistics import MIOU, class_measure, compare, estimate, groups_of, holm
 from tests.ablation.statistics.simulated_arms import simulate
 
 # Variances over seeds, and of what images do to every seed.
@@ -42,15 +42,16 @@ def test_a_family_of_comparisons_errs_in_5_percent_of_experiments_at_most(varian
     assert uncorrected > 0.08, "without the correction the family errs"
 
 
-def experiments(number, seeds, images, seed_noise, image_noise, shifts):
+def experiments(number, seeds, images, seed_noise, image_noise, shifts, measure=MIOU, **more):
     random = np.random.default_rng(9)
     for _ in range(number):
-        yield compare(simulate(random, shifts, seeds, images, seed_noise, image_noise), MIOU, "a", resamples=200)
+        arms = simulate(random, shifts, seeds, images, seed_noise, image_noise, **more)
+        yield compare(arms, measure, "a", resamples=200)
 
 
-def check_confusions(number, seeds, images, seed_noise, image_noise):
+def check_confusions(number, seeds, images, seed_noise, image_noise, **more):
     """From confusion matrices to verdicts: two arms without a difference, and a third one."""
-    found = list(experiments(number, seeds, images, seed_noise, image_noise, {"a": 0, "b": 0, "c": 0}))
+    found = list(experiments(number, seeds, images, seed_noise, image_noise, {"a": 0, "b": 0, "c": 0}, **more))
     wrong = np.mean([any(one.outcome != "none" for one in family) for family in found])
     intervals = np.array([one.interval for family in found for one in family])
     covered = np.mean((intervals[:, 0] <= 0) & (intervals[:, 1] >= 0))
@@ -61,7 +62,38 @@ def check_confusions(number, seeds, images, seed_noise, image_noise):
 def test_verdicts_from_confusion_matrices(seed_noise, image_noise):
     wrong, covered = check_confusions(300, 4, 50, seed_noise, image_noise)
     assert wrong <= 0.05
-    assert 0.93 <= covered <= 0.975
+    assert 0.93 <= covered <= 0.98  # with 50 images of very unequal areas, degrees of freedom are few
+
+
+FILMS = np.repeat(["a", "b"], [62, 171])  # as many frames as the two films of CamVid's test split have
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("correlation", [0.5, 0.75])
+@pytest.mark.parametrize("seed_noise", [0.1, 0.02])
+def test_frames_of_a_film_are_resampled_in_blocks(correlation, seed_noise):
+    """The seeds agree well: what the images do decides."""
+    noise = {"groups": FILMS, "correlation": correlation}
+    wrong, covered = check_confusions(600, 3, 233, seed_noise, 0.6, **noise)
+    assert wrong <= 0.068  # two standard errors above 5%
+    assert 0.925 <= covered <= 0.98
+
+
+@pytest.mark.slow
+def test_frames_that_are_resampled_alone_give_false_verdicts(monkeypatch):
+    """Why blocks are needed: this is how often verdicts err without."""
+    monkeypatch.setattr("segnet.ablation.statistics.scoring.groups_of", lambda names: groups_of(np.arange(len(names))))
+    wrong, covered = check_confusions(300, 3, 233, 0.02, 0.6, groups=FILMS, correlation=0.75)
+    assert wrong > 0.1
+    assert covered < 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("measure", [MIOU, class_measure(2, "rare")])
+def test_a_class_in_4_of_100_images_gives_few_false_verdicts(measure):
+    wrong, covered = check_confusions(600, 3, 100, 0.02, 0.6, measure=measure, carrying=4)
+    assert wrong <= 0.068
+    assert covered >= 0.93
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 
 from segnet.build import data_from_config
 from segnet.config import compose
-from segnet.data import Acquisition
+from segnet.data import Acquisition, sample_groups
 from segnet.data.datasets.acquisition import smooth_field
 from segnet.data.datasets.brain import brain_volume
 from segnet.errors import UserError
@@ -35,6 +35,10 @@ def test_splits_are_slabs_with_a_gap_between(data):
     ordered = sorted(slices.values())
     gaps = [after[0] - before[-1] - 1 for before, after in itertools.pairwise(ordered)]
     assert min(gaps) >= 5
+
+
+def test_slices_of_the_one_head_belong_together(data):
+    assert set(sample_groups(data.split("test"))) == {"icbm152"}
 
 
 def test_slabs_too_close_are_refused():

@@ -10,7 +10,7 @@ from PIL import Image
 
 from segnet.build import data_from_config
 from segnet.config import compose
-from segnet.data import CamVid
+from segnet.data import CamVid, sample_groups
 from segnet.data.datasets.camvid import download_camvid
 from segnet.data.integrity import check_samples
 from segnet.errors import UserError
@@ -29,6 +29,12 @@ def test_reads_images_and_labels_named_by_foreign_paths(root):
     assert dataset.ids == ["0.png", "1.png", "2.png"]
     assert np.array_equal(image, np.array(Image.open(root / "val" / "1.png")))
     assert np.array_equal(label, np.array(Image.open(root / "valannot" / "1.png")))
+
+
+def test_frames_of_one_film_belong_together(root):
+    dataset = CamVid("test", root)
+    dataset.ids = ["0001TP_008550.png", "0001TP_008580.png", "Seq05VD_f00000.png"]
+    assert sample_groups(dataset) == ["0001TP", "0001TP", "Seq05VD"]
 
 
 def test_counts_pixels_and_leaves_void_out(root):

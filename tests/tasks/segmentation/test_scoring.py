@@ -27,6 +27,7 @@ def test_the_scores_of_each_image_are_stored_and_add_up(run):
     for split in ("val", "test"):
         stored = read_scores(run_dir / "scores" / f"{split}.npz")
         assert stored.names.tolist() == list(data.split(split).ids)
+        assert stored.groups.tolist() == stored.names.tolist(), "drawn scenes stand alone"
         assert stored.classes.tolist() == data.classes
         total = torch.from_numpy(stored.confusions.sum(0))
         assert torch.equal(total, score_confusion(network, data, split))

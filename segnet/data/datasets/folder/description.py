@@ -25,7 +25,8 @@ HEADER = """\
 # classes: by name the values (or colours) that mean it in the masks, several if they are one class, and the colour
 #   in which it is drawn. ignore: values (or colours) that are neither learned nor scored.
 # splits: which share of the samples is held out; `group`, a regular expression with one (group), keeps together the
-#   samples in whose path it finds the same text, such as the frames of one video.
+#   samples in whose path it finds the same text, such as the frames of one video: in one split, and in the statistics
+#   of an ablation.
 """
 PALETTE: tuple[Colour, ...] = (
     (0, 0, 0),
@@ -181,7 +182,7 @@ def split_samples(layout: Layout, splits: Mapping[str, Any]) -> dict[str, tuple[
     wanted = {name: float(splits.get(name, 0)) for name in ("val", "test") if name not in found}
     groups: dict[str, list[Sample]] = {}
     for sample in pool:
-        groups.setdefault(_group_of(sample, splits.get("group")), []).append(sample)
+        groups.setdefault(group_of(sample, splits.get("group")), []).append(sample)
     names = sorted(groups)
     order = np.random.default_rng(int(splits.get("seed", 0))).permutation(len(names))
     drawn = iter([names[place] for place in order])
@@ -199,7 +200,12 @@ def split_samples(layout: Layout, splits: Mapping[str, Any]) -> dict[str, tuple[
     return found
 
 
-def _group_of(sample: Sample, expression: str | None) -> str:
+def group_of(sample: Sample, expression: str | None) -> str:
+    """Return what ``expression`` finds in the path of a sample's image; the path where it finds nothing, or is None.
+
+    Raises:
+        UserError: ``expression`` is no regular expression with one group.
+    """
     if expression is None:
         return sample.image.as_posix()
     try:

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from segnet.data.datasets.folder.description import IGNORE_INDEX, FolderDescription, describe_folder, split_samples
+from segnet.data.datasets.folder.description import (
+    IGNORE_INDEX,
+    FolderDescription,
+    describe_folder,
+    group_of,
+    split_samples,
+)
 from segnet.data.datasets.folder.layout import find_layout
 from segnet.data.datasets.folder.masks import classes_of_colours
 from segnet.data.images import read_image, read_label
@@ -32,6 +38,7 @@ class Folder:
         description = describe_folder(self.root)
         self.samples = split_samples(find_layout(self.root), description.splits)[split]
         self.ids = [sample.image.as_posix() for sample in self.samples]
+        self.groups = [group_of(sample, description.splits.get("group")) for sample in self.samples]
         self.channels, self.masks = channels or description.channels, description.masks
         self.table = value_table(description)
         self.colours = [list(entry.colours) for entry in description.classes.values()]

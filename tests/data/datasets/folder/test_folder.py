@@ -7,6 +7,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from segnet.data import sample_groups
 from segnet.data.datasets.folder import Folder, describe_folder
 from segnet.data.datasets.folder.layout import find_layout
 from segnet.errors import UserError
@@ -144,6 +145,8 @@ def test_samples_of_a_group_stay_together(tmp_path):
     videos = {split: {Path(name).stem[0] for name in Folder(split, tmp_path).ids} for split in ("train", "val", "test")}
     assert sum(map(len, videos.values())) == 8
     assert all(videos.values())
+    train = Folder("train", tmp_path)
+    assert sample_groups(train) == [Path(name).stem[0] for name in train.ids]
     values["splits"]["group"] = "("
     (tmp_path / "dataset.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     with pytest.raises(UserError, match=r"splits.group=\( is no regular expression with one \(group\)"):
