@@ -4,10 +4,12 @@ Each takes the per-image pixel counts ``(images, K)`` of the training labels (ig
 returns ``(K,)`` float32 weights, or None for none.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from segnet.errors import UserError
+from segnet.errors import UserError, require
 
 
 def no_class_weights(pixel_counts: Tensor) -> None:
@@ -59,6 +61,50 @@ def inverse_sqrt(pixel_counts: Tensor) -> Tensor:
     shares = class_shares(pixel_counts)
     total = shares.sqrt().sum()
     return torch.where(shares > 0, 1 / (shares.sqrt() * total), 1.0).float()
+
+
+def effective_number(pixel_counts: Tensor, beta: float = 0.9999) -> Tensor:
+    """``(1 - beta) / (1 - beta^n)``, scaled to a mean of 1 over the classes that occur (Cui et al. 2019).
+
+    n counts the images in which a class occurs and not its pixels, of which every class has so many that all weights
+    would be equal: neighbouring pixels show the same thing. A class that never occurs weighs 1.
+
+    Args:
+        pixel_counts: see the module.
+        beta: 0 weighs all classes the same; the closer to 1, the closer to the inverse of n.
+
+    Raises:
+        UserError: beta is not in 0..1, or is 1.
+    """
+    require(0 <= beta < 1, "class_weights.beta", beta, "a number from 0 to below 1")
+    images = (pixel_counts > 0).sum(0).double()
+    occurs = images > 0
+    weights = (1 - beta) / (1 - beta ** images.clamp(min=1))
+    mean = weights[occurs].mean() if occurs.any() else torch.ones(())
+    return torch.where(occurs, weights / mean, 1.0).float()
+
+
+def given_weights(pixel_counts: Tensor, weights: Sequence[float] | None) -> Tensor:
+    """Return the weights that the user gives, whatever the pixel counts are.
+
+    Args:
+        pixel_counts: see the module.
+        weights: one number from 0 up for each class, in the order of the labels.
+
+    Raises:
+        UserError: they are missing, too few, too many, negative, or all 0.
+    """
+    classes = pixel_counts.shape[1]
+    if weights is None or len(weights) != classes:
+        given = "none" if weights is None else f"{len(weights)}"
+        raise UserError(
+            f"class_weights=given wants one weight for each of the {classes} classes and has {given}: set "
+            f"class_weights.weights=[{','.join(['1.0'] * classes)}]"
+        )
+    values = torch.tensor(weights, dtype=torch.float32)
+    allowed = bool((values >= 0).all()) and bool(values.isfinite().all()) and bool(values.sum() > 0)
+    require(allowed, "class_weights.weights", list(weights), "numbers from 0 up, not all of them 0")
+    return values
 
 
 def class_shares(pixel_counts: Tensor) -> Tensor:
