@@ -3,13 +3,15 @@
 Example:
     >>> import segnet
     >>> network = segnet.build_network(["model=unet", "upsampler=max_unpool"])  # doctest: +SKIP
-    >>> network = segnet.load("runs/brain/2026-01-31_12-00-00")  # doctest: +SKIP
+    >>> model = segnet.load("runs/brain/2026-01-31_12-00-00")  # doctest: +SKIP
+    >>> model.predict("scan.png").mask  # doctest: +SKIP
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from segnet.build import build_network, load
+    from segnet.build import build_network
+    from segnet.inference.model import load
 
 __version__ = "0.2.0"
 __all__ = ["build_network", "load"]
@@ -17,10 +19,14 @@ __all__ = ["build_network", "load"]
 
 def __getattr__(name: str) -> object:
     # Late, so that a command's help does not wait for the packages behind them.
-    if name in __all__:
-        from segnet import build
+    if name == "build_network":
+        from segnet.build import build_network
 
-        return getattr(build, name)
+        return build_network
+    if name == "load":
+        from segnet.inference.model import load
+
+        return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segnet.checkpoint_file import read_checkpoint
-from segnet.config import Config, add_resolver, compose, instantiate, instantiate_from_own_keys, load_config
+from segnet.config import Config, add_resolver, compose, get_value, instantiate, instantiate_from_own_keys, load_config
 from segnet.errors import UserError
 from segnet.run_folder import CONFIG, checkpoint_file
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from segnet.data import DataModule
+    from segnet.data.facts import DataFacts
     from segnet.training.task import Task
 
 
@@ -50,6 +51,23 @@ def data_from_config(config: Config) -> "DataModule":
     return data
 
 
+def facts_from_config(config: Config) -> "DataFacts":
+    """Read what prediction needs to know of the data of a stored config; the data set is neither imported nor opened.
+
+    A run whose ``data`` node does not state all of it, as one with a data module of its own may not, is asked through
+    that module.
+    """
+    from segnet.data.facts import DataFacts
+
+    stated = [get_value(config, f"data.{key}") for key in ("classes", "ignore_index", "channels")]
+    if None in stated:
+        return DataFacts.of_module(data_from_config(config))
+    classes, ignore_index, channels = stated
+    colours = tuple(tuple(colour) for colour in classes.values())
+    scale = get_value(config, "data.scale")
+    return DataFacts(tuple(map(str, classes)), colours, ignore_index, channels, 1.0 if scale is None else scale)
+
+
 def build_network(overrides: Sequence[str] = ()) -> "nn.Module":
     """Build a network from the shipped configurations and Hydra overrides.
 
@@ -72,8 +90,8 @@ def build_network(overrides: Sequence[str] = ()) -> "nn.Module":
     return network_from_config(compose(overrides))
 
 
-def load(run_dir: str | Path, checkpoint: str = "best") -> "nn.Module":
-    """Load a trained network from a run folder.
+def load_network(run_dir: str | Path, checkpoint: str = "best") -> "nn.Module":
+    """Load the bare network of a run folder; :func:`segnet.load` gives it with all that prediction needs.
 
     Args:
         run_dir: what ``segnet-train`` wrote.

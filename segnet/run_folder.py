@@ -141,6 +141,15 @@ def write_picture(path: Path, pixels: "np.ndarray") -> None:
     write_whole(path, file.getvalue())
 
 
+def write_arrays(path: Path, **arrays: "np.ndarray") -> None:
+    """Write arrays as a compressed ``.npz``, whole or not at all."""
+    import numpy as np
+
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    write_whole(path, file.getvalue())
+
+
 def write_json(path: Path, values: Mapping[str, Any], make_folder: bool = True) -> None:
     """Write values as JSON; a score that does not exist (NaN) becomes null. See :func:`write_whole`."""
     plain = {key: None if isinstance(value, float) and value != value else value for key, value in values.items()}

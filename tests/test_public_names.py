@@ -11,7 +11,7 @@ def test_dir_and_help_show_the_public_names():
     assert {"build_network", "load", "__version__"} <= set(dir(segnet))
     text = pydoc.plain(pydoc.render_doc(segnet))
     assert "build_network(overrides" in text
-    assert "Load a trained network from a run folder." in text
+    assert "Load a trained network from a run folder. The data set" in text
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -1,5 +1,6 @@
 """``segnet-predict``: masks and overlays for images, or enlarged images."""
 
+import sys
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -8,25 +9,34 @@ from segnet.cli.entry import required, run_command
 
 
 def work(config: DictConfig) -> None:
-    """Predict every image and write its pictures."""
+    """Predict every image and write its files."""
+    run = Path(required(config, "run", "runs/brain/2026-01-31_12-00-00"))
+    source = Path(required(config, "input", "photos"))
+    output = Path(required(config, "output", "masks"))
+    from segnet.inference.files import find_images
+
+    names = find_images(source, output)  # before torch is imported
+
     from rich.progress import track
 
-    from segnet.build import data_from_config, load, task_from_config
-    from segnet.config import load_config
-    from segnet.devices import choose_device
-    from segnet.inference.folder import find_images, predict_images
+    from segnet.errors import UserError, require
+    from segnet.inference.model import load
+    from segnet.inference.pipeline import predict_files
 
-    run_dir = Path(required(config, "run", "runs/brain/2026-01-31_12-00-00"))
-    source = Path(required(config, "input", "photos"))
-    target = Path(required(config, "output", "masks"))
-    names = find_images(source)
-    run_config = load_config(run_dir)
-    task, data = task_from_config(run_config), data_from_config(run_config)
-    network = load(run_dir, config.checkpoint).to(choose_device(config.device))
-    predicted = predict_images(network, task, data, names, target, config.opacity)
-    for _ in track(predicted, description="predicting", total=len(names)):
-        pass
-    print(f"{len(names)} image{'s' if len(names) > 1 else ''} predicted: {target}")
+    require(0 <= config.opacity <= 1, "opacity", config.opacity, "a number from 0 to 1")
+    model = load(run, config.checkpoint, config.device, config.precision, config.memory_gib, config.flips)
+    write = None if config.write is None else list(config.write)
+    outcomes = predict_files(model, names, output, write, config.opacity, config.max_pixels, config.skip_existing)
+    done = list(track(outcomes, description="predicting", total=len(names)))
+    skipped = sum(outcome.is_skipped for outcome in done)
+    failed = [outcome for outcome in done if outcome.error is not None]
+    count = len(done) - skipped - len(failed)
+    were_there = f", {skipped} there already" if skipped else ""
+    print(f"{count} image{'' if count == 1 else 's'} predicted{were_there}: {output}")
+    for outcome in failed:
+        print(f"segnet-predict: {outcome.error}", file=sys.stderr)
+    if failed:
+        raise UserError(f"{len(failed)} of {len(names)} files could not be read, and have no results")
 
 
 def main() -> None:

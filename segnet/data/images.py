@@ -59,6 +59,25 @@ def read_image(
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], channels, axis=-1)
 
 
+def from_pillow(image: Image.Image, channels: int) -> np.ndarray:
+    """Take an opened image of 8 bits to ``(H, W, channels)`` uint8, as viewers show it; see :func:`read_image`.
+
+    Raises:
+        UserError: it has more than 8 bits.
+    """
+    if image.mode in INTEGER_MODES[3:] or image.mode == "F":
+        raise UserError(
+            f"an image of mode {image.mode} has no known range: scale its values to 8 bits, or give its path"
+        )
+    pixels = np.array(ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB"))
+    return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def as_bytes(image: np.ndarray) -> np.ndarray:
+    """Take an image of floats in 0..1 to uint8; one of bytes is returned as it is."""
+    return image if image.dtype == np.uint8 else np.rint(image * 255).astype(np.uint8)
+
+
 def read_label(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a label image: the numbers that the file holds, or the indices of its palette.
 

@@ -97,8 +97,16 @@ def planes(image: np.ndarray) -> np.ndarray:
     return image.transpose(2, 0, 1)
 
 
+def stack_images(images: Sequence[np.ndarray]) -> Tensor:
+    """See images ``(H, W, C)`` of one size as ``(N, C, H, W)``; one alone is not copied."""
+    stacked = images[0][None] if len(images) == 1 else np.stack(images)
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2)
+
+
 def as_float(images: Tensor) -> Tensor:
-    """Take uint8 images 0..255 to float32 in 0..1."""
+    """Take uint8 images 0..255 to float32 in 0..1; floats are in 0..1 already."""
+    if images.is_floating_point():
+        return images.float()
     return images.float().div_(255)
 
 

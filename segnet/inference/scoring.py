@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segnet.build import data_from_config, load, task_from_config
+from segnet.build import data_from_config, load_network, task_from_config
 from segnet.config import load_config
 from segnet.devices import choose_device
 from segnet.errors import UserError
@@ -31,5 +31,5 @@ def score_run(
         config.data.dataset.root = data_root
     task, data = task_from_config(config), data_from_config(config)
     task.check_split(data, split)
-    network = load(run_dir, checkpoint).to(choose_device(device))
+    network = load_network(run_dir, checkpoint).to(choose_device(device))
     return task.score(network, data, split, checkpoint)

@@ -2,8 +2,9 @@
 
 Contract, for every class here: ``Upsampler(channels)`` builds it, and
 ``forward(features, output_size, pool_indices=None)`` takes features ``(N, C, h, w)`` to ``(N, C, H, W)`` with
-``output_size = (H, W)``, ``h <= H <= 2h`` and ``w <= W <= 2w``. An upsampler is the operator and nothing else:
-no norm, no activation, no further convolution. The result has the memory layout of the features.
+``output_size = (H, W)``, ``h <= H <= 2h`` and ``w <= W <= 2w``; without ``output_size`` it doubles. An upsampler is
+the operator and nothing else: no norm, no activation, no further convolution. The result has the memory layout of the
+features.
 Those that have an exact cheaper form with the convolution behind them stand in
 :mod:`segnet.layers.rewrites.upsampling`.
 Source: the notes, "Upsampling network", numbers 1 to 5; bicubic interpolation comes on top of them. The learned ones
@@ -86,12 +87,16 @@ class Upsampler(nn.Module):
         super().__init__()
         self.channels = channels
 
-    def forward(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None = None) -> Tensor:
-        """Take ``(N, C, h, w)`` to ``(N, C, *output_size)``.
+    def forward(
+        self, features: Tensor, output_size: tuple[int, int] | None = None, pool_indices: Tensor | None = None
+    ) -> Tensor:
+        """Take ``(N, C, h, w)`` to ``(N, C, *output_size)``, or to ``(N, C, 2h, 2w)`` where no size is given.
 
         Raises:
             ValueError: ``output_size`` is not between 1x and 2x of the features' size.
         """
+        if output_size is None:
+            output_size = 2 * features.shape[-2], 2 * features.shape[-1]
         sizes = zip(features.shape[-2:], output_size, strict=True)
         # Sizes that torch.export leaves open cannot be compared.
         if not torch.compiler.is_exporting() and not all(size <= target <= 2 * size for size, target in sizes):

@@ -104,8 +104,21 @@ class SegmentationNetwork(nn.Module):
         """Number of classes K."""
         return self.head.out_channels
 
+    def _check(self, images: Tensor) -> None:
+        """Refuse what would be computed without an error, since the normalisation broadcasts and makes floats."""
+        channels = self.mean.shape[1]
+        if images.dim() != 4 or images.shape[1] != channels:
+            raise ValueError(f"this network takes images (N, {channels}, H, W), not {tuple(images.shape)}")
+        if not images.is_floating_point():
+            raise ValueError(f"this network takes floats in 0..1, not {images.dtype}: divide bytes by 255")
+
     def forward(self, images: Tensor) -> Tensor:
-        """Take images ``(N, C, H, W)``, floats in 0..1, to class logits ``(N, K, H, W)``."""
+        """Take images ``(N, C, H, W)``, floats in 0..1, to class logits ``(N, K, H, W)``.
+
+        Raises:
+            ValueError: the images have other channels, or integers for values.
+        """
+        self._check(images)
         encoded: EncoderOutput = self.encoder((images - self.mean) / self.std)
         features = self.context(encoded.features[-1])
         image_size = images.shape[-2], images.shape[-1]

@@ -13,7 +13,13 @@ from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from segnet.analysis import count_macs, count_parameters, warn_if_rates_beyond_crop
-from segnet.build import data_from_config, load, network_from_config, task_from_config, without_pretrained_weights
+from segnet.build import (
+    data_from_config,
+    load_network,
+    network_from_config,
+    task_from_config,
+    without_pretrained_weights,
+)
 from segnet.checkpoint_file import drop_previous, find_resumable
 from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_run_yaml
 from segnet.config_values import check_values
@@ -167,7 +173,7 @@ def _train(
     if not trainer.is_global_zero:
         return {}
     # As anyone would load it later, so that segnet-evaluate repeats these scores to the last digit.
-    network = load(run_dir).to(trainer.strategy.root_device)
+    network = load_network(run_dir).to(trainer.strategy.root_device)
     facts = _facts(trainer, history, network, task.input_shape(_image_shape(data)), started)
     return {**facts, **_score(task, network, data, run_dir, show_table)}
 

@@ -1,14 +1,15 @@
 """The contract of a task. Its YAML in ``configs/task`` also names the score that chooses the best checkpoint."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 from torch import Tensor, nn
 
 from segnet.data import DataModule
+from segnet.data.facts import DataFacts
 from segnet.training.score_table import ScoreTable
 from segnet.training.setup import TrainingSetup
 
@@ -39,6 +40,27 @@ class SplitResult:
     table: ScoreTable
     details: Mapping[str, Any] = field(default_factory=dict)
     image_counts: ImageCounts | None = None
+
+
+Band: TypeAlias = tuple[int, Tensor]
+"""The first row of a band of the network's output, and the band ``(N, K, rows, W)``, float."""
+Forward: TypeAlias = Callable[[Tensor], Iterable[Band]]
+"""Takes images ``(N, C, H, W)``, uint8 or floats in 0..1, to the network's output, in bands from top to bottom."""
+
+
+class Prediction(Protocol):
+    """What a network makes of one image."""
+
+    def write(self, output: Path, name: str, kinds: Sequence[str], opacity: float) -> None:
+        """Write files below an output folder, each whole or not at all.
+
+        Args:
+            output: the folder.
+            name: of the image's files, with folders, ending in ``.png``.
+            kinds: see :meth:`Task.kinds`.
+            opacity: of what is laid over the image, 0..1.
+        """
+        ...
 
 
 class Task(Protocol):
@@ -104,18 +126,27 @@ class Task(Protocol):
         """Draw some samples of a split with what the network makes of them; return the picture as PNG."""
         ...
 
-    def pictures(
-        self, network: nn.Module, data: DataModule, image: np.ndarray, opacity: float
-    ) -> dict[str, np.ndarray]:
-        """Predict one image.
+    def kinds(self, asked: Sequence[str] | None) -> Sequence[str]:
+        """Return which kinds of files a prediction is written as: those asked for, or by default the task's own.
+
+        Raises:
+            segnet.errors.UserError: the task has no such kind.
+        """
+        ...
+
+    def files(self, name: str, kinds: Sequence[str]) -> Sequence[Path]:
+        """Name the files of one image's prediction, below the output folder; ``name`` ends in ``.png``."""
+        ...
+
+    def predict(
+        self, forward: Forward, facts: DataFacts, images: Sequence[np.ndarray], probabilities: bool
+    ) -> Sequence[Prediction]:
+        """Predict images of one size.
 
         Args:
-            network: in evaluation mode.
-            data: the data module of the run.
-            image: ``(H, W, C)`` uint8.
-            opacity: of what is laid over the image, 0..1.
-
-        Returns:
-            Pictures ``(h, w)`` or ``(h, w, 3)`` uint8, by the folder that each belongs to.
+            forward: runs the network, in tiles where it must.
+            facts: of the run's data.
+            images: ``(H, W, C)``, uint8 or floats in 0..1.
+            probabilities: keep the probability of each class too.
         """
         ...

@@ -26,6 +26,6 @@ def test_no_heavy_import(command, arguments):
 
 
 def test_evaluation_needs_no_lightning():
-    modules = "segnet.inference.folder, segnet.inference.scoring, segnet.tasks"
+    modules = "segnet.inference.model, segnet.inference.scoring, segnet.tasks"
     code = f"import sys, {modules}; assert 'pytorch_lightning' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -69,6 +69,13 @@ def test_any_size_from_1x_to_2x_with_the_channels_kept(name, output_size):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_without_a_size_it_doubles(name):
+    upsampler, features = build(name), draw(2, CHANNELS, *SIZE)
+    indices = pool_indices(upsampler, features, (8, 10))
+    assert torch.equal(upsampler(features, pool_indices=indices), upsampler(features, (8, 10), indices))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_at_2x_every_single_feature_gets_a_gradient(name):
     upsampler = build(name)
     features = draw(1, CHANNELS, *SIZE).requires_grad_()

@@ -46,7 +46,7 @@ def test_the_average_is_validated_and_kept(recorded):
     for step, trained in enumerate(recorder.trained[1:], start=1):
         decay = min(0.7, (1 + step) / (10 + step))
         averaged = [decay * a + (1 - decay) * b for a, b in zip(averaged, trained, strict=True)]
-    last = segnet.load(run_dir, "last")
+    last = segnet.load(run_dir, "last").network
     names = [name for name, _ in last.named_parameters()]
     assert len(recorder.trained) == 4
     for name, value in zip(names, averaged, strict=True):
@@ -56,7 +56,7 @@ def test_the_average_is_validated_and_kept(recorded):
 
 def test_batch_norms_are_those_of_the_averaged_network(recorded):
     recorder, run_dir = recorded
-    network = segnet.load(run_dir, "last")
+    network = segnet.load(run_dir, "last").network
     norm, seen = network.encoder.stages[0][0].norm, []
     network.encoder.stages[0][0].convolution.register_forward_hook(lambda *call: seen.append(call[2]))
     for batch in recorder.batches[-2:]:

@@ -94,7 +94,7 @@ def test_the_config_is_resolved_and_rebuilds_the_network(run):
     run_dir, metrics = run
     assert "${" not in (run_dir / "config.yaml").read_text().replace("${run_dir}", "")
     assert load_config(run_dir).run_dir == str(run_dir)
-    network = segnet.load(run_dir)
+    network = segnet.load(run_dir).network
     assert not network.training
     assert sum(parameter.numel() for parameter in network.parameters()) == metrics["params"]
     assert network(torch.rand(1, 3, 9, 7)).shape == (1, 4, 9, 7)
@@ -257,7 +257,7 @@ def test_other_choices_train_too(tiny_config, tmp_path, overrides):
 @pytest.mark.slow
 def test_a_compiled_network_trains_and_its_checkpoint_loads(tiny_config, tmp_path):
     train(tiny_config("compile=true", "trainer.max_epochs=1"), tmp_path)
-    assert segnet.load(tmp_path)(torch.rand(1, 3, 16, 24)).shape == (1, 4, 16, 24)
+    assert segnet.load(tmp_path).network(torch.rand(1, 3, 16, 24)).shape == (1, 4, 16, 24)
 
 
 def test_rates_that_reach_beyond_the_crop_are_warned_of(tiny_config, tmp_path, caplog):

@@ -23,7 +23,7 @@ from segnet.ablation.results.inspection import (
 )
 from segnet.analysis import checkerboard, image_gradient, receptive_fields
 from segnet.analysis.ceiling import split_ceilings
-from segnet.build import data_from_config, load
+from segnet.build import data_from_config, load_network
 from segnet.config import load_config
 from segnet.data import DataModule
 from segnet.data.samples import as_float, evaluation_stream
@@ -83,7 +83,7 @@ def _inspect_runs(chosen: Mapping[str, tuple[int, Path]]) -> Inspection:
         return Inspection({"skipped": "no completed run has a checkpoint"})
     try:
         data = data_from_config(load_config(next(iter(chosen.values()))[1]))
-        networks = {arm: load(run) for arm, (_, run) in chosen.items()}
+        networks = {arm: load_network(run) for arm, (_, run) in chosen.items()}
         samples = data.eval_loader("test").dataset
         probes = _probes([samples[index]["image"] for index in range(min(PROBES, len(data.split("test").ids)))])
         numbers: InspectionNumbers = {

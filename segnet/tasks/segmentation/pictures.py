@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 IGNORED_COLOUR = (0, 0, 0)
+ROWS_AT_ONCE = 256
 RIGHT_COLOUR, WRONG_COLOUR = (235, 235, 235), (200, 30, 60)
 
 
@@ -24,4 +25,8 @@ def error_map(prediction: np.ndarray, label: np.ndarray, ignore_index: int) -> n
 
 def overlay(image: np.ndarray, colours: np.ndarray, opacity: float) -> np.ndarray:
     """Lay colours ``(H, W, 3)`` over an image ``(H, W, 1 or 3)``, all uint8; opacity 0 shows the image alone."""
-    return np.rint(image * (1.0 - opacity) + colours * opacity).astype(np.uint8)
+    mixed = np.empty(colours.shape, np.uint8)
+    for top in range(0, len(image), ROWS_AT_ONCE):  # in floats a large image takes eight times its memory
+        rows = slice(top, top + ROWS_AT_ONCE)
+        mixed[rows] = np.rint(image[rows] * (1.0 - opacity) + colours[rows] * opacity)
+    return mixed

@@ -1,7 +1,8 @@
 """Semantic segmentation: a class for each pixel."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,16 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from segnet.data import DataModule
+from segnet.data.facts import DataFacts
 from segnet.errors import UserError
 from segnet.metrics import BOUNDARY_DEFINITION, MIOU_DEFINITION, SMALL_OBJECT_DEFINITION, scores
 from segnet.tasks.segmentation.panel import draw_panel
-from segnet.tasks.segmentation.pictures import colourise, overlay
-from segnet.tasks.segmentation.prediction import predict_image
+from segnet.tasks.segmentation.prediction import classify
+from segnet.tasks.segmentation.result import DEFAULT_KINDS, KINDS, SegmentationResult, files_of
 from segnet.tasks.segmentation.scoring import flat_scores, score_images, score_lookup
 from segnet.tasks.segmentation.table import score_table
 from segnet.training.processes import is_first_process
 from segnet.training.setup import TrainingSetup
-from segnet.training.task import SplitResult
+from segnet.training.task import Forward, SplitResult
 
 if TYPE_CHECKING:
     from segnet.tasks.segmentation.module import SegmentationModule
@@ -111,10 +113,25 @@ class Segmentation:
         """Draw image, label, prediction and errors side by side."""
         return draw_panel(network, data, split)
 
-    def pictures(
-        self, network: nn.Module, data: DataModule, image: np.ndarray, opacity: float
-    ) -> dict[str, np.ndarray]:
-        """Predict classes: their indices, their colours, and these laid over the image."""
-        classes = predict_image(network, image, data.scale)
-        colours = colourise(classes, data.colours)
-        return {"index": classes, "colour": colours, "overlay": overlay(image, colours, opacity)}
+    def kinds(self, asked: Sequence[str] | None) -> Sequence[str]:
+        """Check the kinds of files that are asked for; by default index, colour and overlay."""
+        for kind in asked or ():
+            if kind not in KINDS:
+                raise UserError(f"write={kind} is not known: choose from {', '.join(KINDS)}")
+        return DEFAULT_KINDS if asked is None else tuple(dict.fromkeys(asked))
+
+    def files(self, name: str, kinds: Sequence[str]) -> Sequence[Path]:
+        """Name a file of each kind."""
+        return list(files_of(name, kinds).values())
+
+    def predict(
+        self, forward: Forward, facts: DataFacts, images: Sequence[np.ndarray], probabilities: bool
+    ) -> Sequence[SegmentationResult]:
+        """Predict the class of each pixel."""
+        masks, found = classify(forward, images, facts.scale, probabilities)
+        return [
+            SegmentationResult(
+                image, masks[place], None if found is None else found[place], facts.classes, facts.colours
+            )
+            for place, image in enumerate(images)
+        ]

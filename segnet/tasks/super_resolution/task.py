@@ -1,7 +1,8 @@
 """Super-resolution: a larger image from a smaller one, scored against bicubic interpolation."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,16 +10,17 @@ import torch
 from torch import Tensor, nn
 
 from segnet.data import DataModule
+from segnet.data.facts import DataFacts
 from segnet.errors import UserError
 from segnet.metrics import IMAGE_QUALITY_DEFINITION
 from segnet.models.network import SegmentationNetwork
 from segnet.tasks.super_resolution.network import SuperResolutionNetwork
 from segnet.tasks.super_resolution.panel import draw_panel
-from segnet.tasks.super_resolution.prediction import enlarge_image
+from segnet.tasks.super_resolution.prediction import Enlargement, enlarge_images
 from segnet.tasks.super_resolution.scoring import score_bicubic, score_enlargement
 from segnet.tasks.super_resolution.table import quality_table
 from segnet.training.setup import TrainingSetup
-from segnet.training.task import SplitResult
+from segnet.training.task import Forward, SplitResult
 
 if TYPE_CHECKING:
     from segnet.tasks.super_resolution.module import SuperResolutionModule
@@ -97,8 +99,20 @@ class SuperResolution:
         """Draw input, bicubic interpolation, result, target and errors side by side."""
         return draw_panel(network, data, split, self.factor)
 
-    def pictures(
-        self, network: nn.Module, data: DataModule, image: np.ndarray, opacity: float
-    ) -> dict[str, np.ndarray]:
-        """Enlarge the image; it lies in the output folder itself."""
-        return {"": enlarge_image(network, image)}
+    def kinds(self, asked: Sequence[str] | None) -> Sequence[str]:
+        """Refuse a choice: there is one kind, the enlarged image."""
+        if asked is not None:
+            raise UserError(
+                f"write=[{','.join(asked)}] is for segmentation, and this run enlarges images: leave write out"
+            )
+        return ("enlarged",)
+
+    def files(self, name: str, kinds: Sequence[str]) -> Sequence[Path]:
+        """Name the enlarged image, which lies in the output folder itself."""
+        return [Path(name)]
+
+    def predict(
+        self, forward: Forward, facts: DataFacts, images: Sequence[np.ndarray], probabilities: bool
+    ) -> Sequence[Enlargement]:
+        """Enlarge the images; there are no probabilities."""
+        return enlarge_images(forward, images, self.factor)

@@ -10,7 +10,7 @@ import torch
 from segnet.ablation.results import network_inspection
 from segnet.ablation.results.experiment_folder import read_experiment
 from segnet.ablation.results.network_inspection import find_disagreements, inspect
-from segnet.build import data_from_config, load
+from segnet.build import data_from_config, load_network
 from segnet.config import load_config, read_yaml, values_to_yaml
 from tests.synthetic_experiment import add_networks, one_factor, write_experiment
 
@@ -35,7 +35,7 @@ def test_the_crops_show_what_the_networks_predict(folder, found):
     shares = [crop.disagreement for crop in found.crops]
     assert shares == sorted(shares, reverse=True)
     run = folder.completed("as_is")["bed_of_nails"][0]
-    network, data = load(run), data_from_config(load_config(run))
+    network, data = load_network(run), data_from_config(load_config(run))
     for crop in found.crops:
         index = data.split("test").ids.index(crop.name)
         sample = data.eval_loader("test").dataset[index]

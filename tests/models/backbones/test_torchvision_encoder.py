@@ -8,7 +8,7 @@ import torch
 from omegaconf import OmegaConf
 from torchvision.models import WeightsEnum, get_model, get_model_weights
 
-from segnet.build import build_network, load
+from segnet.build import build_network, load_network
 from segnet.config import compose, instantiate
 from segnet.errors import UserError
 from segnet.layers import flat_pool_indices
@@ -208,4 +208,4 @@ def test_a_run_loads_without_the_weights_it_began_with(tmp_path, weights_file):
     torch.save({"state_dict": state}, tmp_path / "checkpoints" / "best.ckpt")
     images = torch.rand(1, 3, 20, 20)
     with torch.no_grad():
-        assert torch.equal(load(tmp_path)(images), network.eval()(images))
+        assert torch.equal(load_network(tmp_path)(images), network.eval()(images))

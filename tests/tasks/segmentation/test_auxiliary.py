@@ -52,13 +52,16 @@ def test_the_run_keeps_the_network_alone(tiny_config, tmp_path):
     chosen = ("task=segmentation_auxiliary", "task.auxiliary.stride=2", "callbacks=average")
     helped = train(tiny_config(*chosen), tmp_path / "helped")
     assert helped["params"] == plain["params"]
-    one, two = segnet.load(tmp_path / "plain").state_dict(), segnet.load(tmp_path / "helped").state_dict()
+    one, two = (
+        segnet.load(tmp_path / "plain").network.state_dict(),
+        segnet.load(tmp_path / "helped").network.state_dict(),
+    )
     assert one.keys() == two.keys()
     checkpoint = torch.load(tmp_path / "helped/checkpoints/last.ckpt", weights_only=True)
     head = [name for name in checkpoint["state_dict"] if name.startswith("auxiliary.")]
     assert head
     trained = sum(len(group["params"]) for group in checkpoint["optimizer_states"][0]["param_groups"])
-    expected = sum(1 for _ in segnet.load(tmp_path / "plain").parameters())
+    expected = sum(1 for _ in segnet.load(tmp_path / "plain").network.parameters())
     assert trained == expected + sum(1 for name in head if name.endswith(("weight", "bias")))
 
 

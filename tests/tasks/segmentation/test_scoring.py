@@ -15,7 +15,7 @@ def test_evaluating_again_gives_the_same_score_to_the_last_digit(run):
     run_dir, metrics = run
     data = data_from_config(load_config(run_dir))
     for split in ("val", "test"):
-        again = flat_scores(scores(score_confusion(segnet.load(run_dir), data, split)), data.classes)
+        again = flat_scores(scores(score_confusion(segnet.load(run_dir).network, data, split)), data.classes)
         for name, value in again.items():
             assert value == metrics[f"{split}/{name}"] or (math.isnan(value) and math.isnan(metrics[f"{split}/{name}"]))
 
@@ -23,7 +23,7 @@ def test_evaluating_again_gives_the_same_score_to_the_last_digit(run):
 def test_the_scores_of_each_image_are_stored_and_add_up(run):
     run_dir, metrics = run
     data = data_from_config(load_config(run_dir))
-    network = segnet.load(run_dir)
+    network = segnet.load(run_dir).network
     for split in ("val", "test"):
         stored = read_scores(run_dir / "scores" / f"{split}.npz")
         assert stored.names.tolist() == list(data.split(split).ids)

@@ -69,7 +69,7 @@ def test_history_names_the_scores_and_the_log_the_foremost(run, tiny_config, tmp
 def test_the_scores_are_those_of_each_image_alone(run):
     run_dir, metrics = run
     samples = data_from_config(load_config(run_dir)).eval_loader("test").dataset
-    network = segnet.load(run_dir)
+    network = segnet.load(run_dir).network
     values = []
     for sample in (samples[index] for index in range(len(samples))):
         small, target = low_resolution_pair(as_float(sample["image"])[None], 2)
@@ -85,7 +85,7 @@ def test_evaluating_again_gives_the_same_score_to_the_last_digit(run):
     run_dir, metrics = run
     config = load_config(run_dir)
     for split in ("val", "test"):
-        again = task_from_config(config).score(segnet.load(run_dir), data_from_config(config), split).scores
+        again = task_from_config(config).score(segnet.load(run_dir).network, data_from_config(config), split).scores
         assert {name: value for name, value in again.items() if name in SCORES} == {
             name: metrics[name] for name in SCORES if f"{split}/" in name
         }
@@ -95,7 +95,7 @@ def test_a_run_of_x4_learns_and_loads(tiny_config, tmp_path):
     config = tiny_config("task=super_resolution", "task.factor=4", "upsampler=max_unpool", "skip=none")
     metrics = train(config, tmp_path)
     assert metrics["macs_image_size"] == [4, 6]
-    network = segnet.load(tmp_path)
+    network = segnet.load(tmp_path).network
     assert network.body.head.weight.any()
     assert network(torch.rand(1, 3, 5, 3)).shape == (1, 3, 20, 12)
 
@@ -154,7 +154,7 @@ def test_what_cannot_work_is_refused(tiny_config, tmp_path, overrides, text):
 def test_learned_fusion_weights_have_columns_in_the_history(tiny_config, tmp_path, task):
     train(tiny_config(f"task={task}", "convolution=atrous_regular", "fusion=linear"), tmp_path)
     row = list(csv.DictReader((tmp_path / "history.csv").read_text().splitlines()))[-1]
-    weights = fusion_weights(segnet.load(tmp_path, "last"))
+    weights = fusion_weights(segnet.load(tmp_path, "last").network)
     assert any(name.endswith("/atrous") for name in weights)
     assert any(weight != 1 for weight in weights.values())
     for name, weight in weights.items():
@@ -163,7 +163,7 @@ def test_learned_fusion_weights_have_columns_in_the_history(tiny_config, tmp_pat
 
 def test_a_network_without_fusions_has_no_such_columns(run):
     run_dir, _ = run
-    assert fusion_weights(segnet.load(run_dir)) == {}
+    assert fusion_weights(segnet.load(run_dir).network) == {}
     assert "fusion" not in (run_dir / "history.csv").read_text().splitlines()[0]
 
 

@@ -1,0 +1,31 @@
+"""What prediction knows of a run's data: enough to do without the data set, its files and its code."""
+
+from dataclasses import dataclass
+
+from segnet.data.module import DataModule
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a network was trained to take and to tell apart.
+
+    Its normalisation is part of the network.
+
+    Attributes:
+        classes: names, in the order of the logits.
+        colours: of each class, RGB 0..255.
+        ignore_index: label that was neither learned nor scored.
+        channels: of an image, 1 (grey) or 3 (colour).
+        scale: the network sees images resized by this factor.
+    """
+
+    classes: tuple[str, ...]
+    colours: tuple[tuple[int, ...], ...]
+    ignore_index: int
+    channels: int
+    scale: float
+
+    @classmethod
+    def of_module(cls, data: DataModule) -> "DataFacts":
+        """Take them from a data module."""
+        return cls(tuple(data.classes), tuple(data.colours), data.ignore_index, data.channels, data.scale)
