@@ -19,7 +19,7 @@ def work(config: DictConfig) -> float:
     from hydra.core.hydra_config import HydraConfig
 
     from segnet.config import load_config
-    from segnet.errors import UserError
+    from segnet.training.changes import with_changes
     from segnet.training.run import train
     from segnet.training.score_table import print_table
 
@@ -28,11 +28,7 @@ def work(config: DictConfig) -> float:
     resume = config.resume is not None
     if resume:
         changes = [text for text in hydra_config.overrides.task if not text.startswith("resume=")]
-        if changes:
-            raise UserError(
-                f"a resumed run keeps its own config: leave out {' '.join(changes)}, or start a new run without resume"
-            )
-        config = load_config(run_dir)
+        config = with_changes(load_config(run_dir), config, changes, run_dir)
     metrics = train(config, run_dir, resume, started, print_table)
     score = metrics.get(config.task.monitor)
     if not isinstance(score, float):  # a further process of a distributed training

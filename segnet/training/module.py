@@ -18,6 +18,7 @@ from segnet.randomness import stream_seed
 from segnet.training.collectives import distributed, sum_values
 from segnet.training.epoch_mean import EpochMean
 from segnet.training.loss_check import LossCheck, NonFiniteLoss
+from segnet.training.schedules import follow
 from segnet.training.setup import TrainingSetup
 
 
@@ -60,6 +61,11 @@ class TrainingModule(pl.LightningModule):
     def on_after_batch_transfer(self, batch: TrainingBatch | Batch, dataloader_idx: int) -> Batch:
         """Augment training batches on the device that the network is on."""
         return batch.augment() if isinstance(batch, TrainingBatch) else batch
+
+    def on_train_start(self) -> None:
+        """Follow the schedule of a length that was changed when the run was resumed."""
+        for config in self.trainer.lr_scheduler_configs:
+            follow(config.scheduler)
 
     def on_train_epoch_start(self) -> None:
         """Start the mean of the loss; an epoch that goes on in its middle has it from the checkpoint."""
