@@ -20,23 +20,20 @@ def work(config: DictConfig) -> float:
 
     from segnet.cli.score_table import print_table
     from segnet.config import in_sweep, load_config
-    from segnet.errors import UserError
+    from segnet.training.changes import with_changes
     from segnet.training.folder import claim
     from segnet.training.run import train
 
     hydra_config = HydraConfig.get()
     given = [text.lstrip("+") for text in hydra_config.overrides.task]
     resume = config.resume is not None
-    if resume:
-        changes = [text for text in given if not text.startswith("resume=")]
-        if changes:
-            raise UserError(
-                f"a resumed run keeps its own config: leave out {' '.join(changes)}, or start a new run without resume"
-            )
     run_dir = Path(config.resume or (hydra_config.runtime.output_dir if in_sweep() else config.run_dir)).absolute()
     own_name = resume or any(text.startswith("run_dir=") for text in given)
     with claim(told_run_dir() or run_dir, resume, next_free=not own_name) as run_dir, tell_run_dir(run_dir):
-        metrics = train(load_config(run_dir) if resume else config, run_dir, resume, started, print_table)
+        if resume:
+            changes = [text for text in hydra_config.overrides.task if not text.startswith("resume=")]
+            config = with_changes(load_config(run_dir), config, changes, run_dir)
+        metrics = train(config, run_dir, resume, started, print_table)
     score = metrics.get(config.task.monitor)
     if not isinstance(score, float):  # a further process of a distributed training
         return float("nan")

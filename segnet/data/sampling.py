@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 
 from segnet.randomness import numpy_stream
@@ -12,7 +13,7 @@ class TrainingOrder(torch.utils.data.Sampler[tuple[int, int]]):
 
     The permutation of an epoch depends on (seed, epoch) alone. Whole batches are cut from it, and each process
     takes its share of every batch, so that the batches are the same for any number of processes. What does not fill
-    a batch is left out of that epoch.
+    a batch is left out of that epoch. So (epoch, batch) is all that a resumed training needs to know.
 
     Args:
         size: number of samples in the split.
@@ -28,23 +29,46 @@ class TrainingOrder(torch.utils.data.Sampler[tuple[int, int]]):
     ) -> None:
         self.size, self.batch_size, self.seed, self.passes = size, batch_size, seed, passes
         self.rank, self.world_size = rank, world_size
-        self.epoch = 0
+        self.epoch = self.first_batch = 0
+        self._drawn: tuple[int, np.ndarray] | None = None  # the last permutation, by its number
+
+    def start_at(self, epoch: int, batch: int) -> None:
+        """Go on in the middle of an epoch: batches before ``batch`` are left out of it.
+
+        It has to be said before an iterator is made, since loading processes ask for the first batches at once.
+        """
+        self.epoch, self.first_batch = epoch, batch
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch comes next; Lightning calls this."""
-        self.epoch = epoch
+        """Say which epoch comes next; Lightning calls this, for the epoch that :meth:`start_at` has named too."""
+        if epoch != self.epoch:
+            self.start_at(epoch, 0)
+
+    @property
+    def batches(self) -> int:
+        """Batches in a whole epoch."""
+        return self.passes * (self.size // self.batch_size)
 
     def __len__(self) -> int:
-        return self.passes * (self.size // self.batch_size) * (self.batch_size // self.world_size)
+        return self.batches * (self.batch_size // self.world_size)
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
+        epoch = self.epoch  # as it was when the iterator began
+        for batch in range(self.first_batch, self.batches):
+            yield from self.batch_keys(epoch, batch)
+
+    def batch_keys(self, epoch: int, batch: int) -> list[tuple[int, int]]:
+        """Return this process's share of a batch of an epoch."""
+        number, place = divmod(batch, self.size // self.batch_size)
+        number += epoch * self.passes
         share = self.batch_size // self.world_size
-        for number in range(self.epoch * self.passes, (self.epoch + 1) * self.passes):
-            order = numpy_stream(self.seed, "order", number).permutation(self.size)
-            for start in range(0, self.size - self.batch_size + 1, self.batch_size):
-                first = start + self.rank * share
-                for index in order[first : first + share]:
-                    yield number, int(index)
+        first = place * self.batch_size + self.rank * share
+        return [(number, int(index)) for index in self._permutation(number)[first : first + share]]
+
+    def _permutation(self, number: int) -> np.ndarray:
+        if self._drawn is None or self._drawn[0] != number:
+            self._drawn = number, numpy_stream(self.seed, "order", number).permutation(self.size)
+        return self._drawn[1]
 
 
 class EvaluationOrder(torch.utils.data.Sampler[int]):

@@ -11,6 +11,7 @@ from pytorch_lightning.utilities.types import STEP_OUTPUT
 from torch import Tensor, nn
 
 from segnet.data.samples import Batch
+from segnet.data.sampling import TrainingOrder
 from segnet.training.module import TrainingModule
 
 
@@ -44,6 +45,19 @@ class ExponentialAverage(WeightAveraging):
     def _average(self, averaged: list[Tensor], trained: list[Tensor], _: Tensor) -> None:
         decay = min(self.decay, (1 + self._step) / (10 + self._step))
         torch._foreach_lerp_(averaged, trained, 1 - decay)
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Load again the last batches before the one that an epoch goes on with, where the batch norms need them."""
+        super().on_train_start(trainer, pl_module)
+        loader = trainer.train_dataloader
+        assert loader is not None
+        order: TrainingOrder = loader.sampler
+        ahead = trainer.num_training_batches - order.first_batch
+        missing = max(0, (self.batches.maxlen or 0) - int(ahead))
+        for number in range(max(0, order.first_batch - missing), order.first_batch):
+            keys = order.batch_keys(order.epoch, number)
+            batch = loader.collate_fn([loader.dataset[key] for key in keys])
+            self.batches.append(batch.to(pl_module.device).augment())
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Forget the last epoch's batches: a run that is resumed has none of them either."""

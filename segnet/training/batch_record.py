@@ -1,6 +1,7 @@
 """What a training was shown first, as a hash."""
 
 from pathlib import Path
+from typing import Any
 
 import pytorch_lightning as pl
 
@@ -12,7 +13,7 @@ from segnet.run_folder import BATCH_RECORD, write_json
 class BatchRecord(pl.Callback):
     """Writes ``batches.json``: the hash of each of the first batches as the network got them.
 
-    A run that is resumed after its first epoch keeps what was written then.
+    A run that is resumed later keeps what was written then.
 
     Args:
         run_dir: the run folder.
@@ -23,6 +24,14 @@ class BatchRecord(pl.Callback):
         self.path = Path(run_dir) / BATCH_RECORD
         self.batches = batches
         self.hashes: list[str] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Keep the hashes in the checkpoint."""
+        return {"hashes": self.hashes}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on with the checkpoint's hashes."""
+        self.hashes = list(state_dict["hashes"])
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Batch, batch_idx: int

@@ -7,11 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint, RichProgressBar
+from pytorch_lightning.callbacks import RichProgressBar
 
 from segnet.compat import describe_epochs
-from segnet.run_folder import HISTORY, checkpoint_file, read_history, write_history
-from segnet.training.checkpoints import RunCheckpoint
+from segnet.run_folder import HISTORY, read_history, write_history
+from segnet.training.checkpoints import best_checkpoint, last_checkpoint
+from segnet.training.module import TrainingModule
+
+__all__ = ["EpochBar", "History", "best_checkpoint", "last_checkpoint", "progress_bar"]
+"""The checkpoints too: the configs of older runs name them here."""
 
 log = logging.getLogger(__name__)
 
@@ -36,24 +40,30 @@ class History(pl.Callback):
         self.train_seconds, self.train_images = 0.0, 0
         self.first_step: float | None = None
         self._started = self._train_ended = 0.0
-        self._validated = False
+        self._in_epoch = self._validated = False
+        self._epoch_seconds = 0.0  # of the epoch that is resumed in its middle, before that
 
     def state_dict(self) -> dict[str, Any]:
         """Keep the clock in the checkpoint."""
-        return {"train_seconds": self.train_seconds, "train_images": self.train_images}
+        seconds = time.perf_counter() - self._started if self._in_epoch else 0.0
+        return {"train_seconds": self.train_seconds, "train_images": self.train_images, "epoch_seconds": seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue the checkpoint's clock."""
         self.train_seconds, self.train_images = state_dict["train_seconds"], state_dict["train_images"]
+        self._epoch_seconds = state_dict.get("epoch_seconds", 0.0)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the rows of the epochs that are done."""
         self.rows = [row for row in read_history(self.path) if int(row["epoch"]) < trainer.current_epoch]
+        # Lightning does not start an epoch anew that it goes on with; one that it starts sets the clock back to 0.
+        self._started = self._train_ended = time.perf_counter() - self._epoch_seconds
+        self._in_epoch = self._epoch_seconds > 0
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Start the epoch's clock."""
         self._started = self._train_ended = time.perf_counter()
-        self._validated = False
+        self._in_epoch, self._validated = True, False
 
     def on_validation_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Note that the epoch has scores; with ``trainer.check_val_every_n_epoch`` not each has."""
@@ -69,14 +79,16 @@ class History(pl.Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the epoch's row."""
+        assert isinstance(pl_module, TrainingModule)
         self.train_seconds += self._train_ended - self._started
+        self._in_epoch = False
         metrics = trainer.callback_metrics
         kept = ("val/", "fusion/") if self._validated else ()
         row = {
             "epoch": trainer.current_epoch,
             "step": trainer.global_step,
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
-            "train/loss": metrics["train/loss_epoch"].item(),
+            "train/loss": pl_module.epoch_loss.compute(),
             **{name: value.item() for name, value in metrics.items() if name.startswith(kept)},
             "seconds": round(time.perf_counter() - self._started, 3),
         }
@@ -95,32 +107,6 @@ class History(pl.Callback):
                 scores,
                 row["seconds"],
             )
-
-
-def best_checkpoint(run_dir: str, monitor: str, mode: str) -> ModelCheckpoint:
-    """Keep the checkpoint with the best score ``monitor``: the largest where ``mode`` is "max", or the smallest."""
-    return _checkpoint(Path(run_dir) / checkpoint_file("best"), monitor=monitor, mode=mode)
-
-
-def last_checkpoint(run_dir: str) -> ModelCheckpoint:
-    """Keep the checkpoint of the last finished epoch, from which a run is resumed.
-
-    A callback of its own, and after the one above: Lightning's ``save_last`` writes only when the best is written.
-    """
-    return _checkpoint(Path(run_dir) / checkpoint_file("last"))
-
-
-def _checkpoint(path: Path, monitor: str | None = None, mode: str = "min") -> ModelCheckpoint:
-    return RunCheckpoint(
-        dirpath=path.parent,
-        filename=path.stem,
-        save_top_k=1,
-        # After validation and after the epoch's end, so that a resumed run starts with the next epoch.
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-        monitor=monitor,
-        mode=mode,
-    )
 
 
 class EpochBar(RichProgressBar):

@@ -1,13 +1,17 @@
-"""How Lightning keeps the checkpoints of a run folder."""
+"""The checkpoints of a run folder: when the best and the last are written, and how Lightning writes and reads them."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pytorch_lightning.callbacks import ModelCheckpoint
+import pytorch_lightning as pl
+from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from pytorch_lightning.plugins.io import CheckpointIO
 
 from segnet.checkpoint_file import read_checkpoint, write_checkpoint
+from segnet.errors import require
+from segnet.run_folder import checkpoint_file
 
 PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
@@ -57,3 +61,81 @@ class RunCheckpoint(ModelCheckpoint):
 def _renamed(state: dict[str, Any], rename: Callable[[str], str]) -> dict[str, Any]:
     names = {key: rename(state[key]) if state[key] else "" for key in PATHS}
     return {**state, **names, "best_k_models": {rename(path): score for path, score in state["best_k_models"].items()}}
+
+
+def best_checkpoint(run_dir: str, monitor: str, mode: str) -> ModelCheckpoint:
+    """Keep the checkpoint with the best score ``monitor``: the largest where ``mode`` is "max", or the smallest."""
+    path = Path(run_dir) / checkpoint_file("best")
+    return RunCheckpoint(
+        dirpath=path.parent,
+        filename=path.stem,
+        save_top_k=1,
+        # After validation and after the epoch's end, so that a resumed run starts with the next epoch.
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+        monitor=monitor,
+        mode=mode,
+    )
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes ``last.ckpt``, from which a run is resumed: after each epoch, and within it now and then.
+
+    A callback of its own, and after the best one: Lightning's ``save_last`` writes only when the best is written.
+
+    Args:
+        run_dir: the run folder.
+        every_n_steps: write after so many steps of the optimiser; None: not by steps.
+        every_n_minutes: write when the last one is so old; None: not by the clock.
+
+    Raises:
+        UserError: a number is not above 0.
+    """
+
+    def __init__(self, run_dir: str, every_n_steps: int | None = None, every_n_minutes: float | None = None) -> None:
+        steps_valid = every_n_steps is None or every_n_steps >= 1
+        require(steps_valid, "checkpoint.every_n_steps", every_n_steps, "an integer from 1 up, or null")
+        minutes_valid = every_n_minutes is None or every_n_minutes > 0
+        require(minutes_valid, "checkpoint.every_n_minutes", every_n_minutes, "a number above 0, or null")
+        self.path = Path(run_dir) / checkpoint_file("last")
+        self.every_n_steps, self.every_n_minutes = every_n_steps, every_n_minutes
+        self._written = 0.0
+        self._step = 0  # what the checkpoint holds
+
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Start the clock."""
+        self._written, self._step = time.monotonic(), trainer.global_step
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: object) -> None:
+        """Write if it is time to; not between steps, where gradients are being accumulated, nor just before the end."""
+        step, batch = trainer.global_step, trainer.fit_loop.batch_idx + 1
+        if step == self._step or batch == trainer.num_training_batches:
+            return
+        if self._by_steps(step) or self._by_clock(trainer):
+            self.write(trainer)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write, after validation: a resumed run starts with the next epoch."""
+        self.write(trainer)
+
+    def write(self, trainer: pl.Trainer) -> None:
+        """Write the checkpoint; all processes call this."""
+        trainer.save_checkpoint(self.path)
+        self._written, self._step = time.monotonic(), trainer.global_step
+
+    def _by_steps(self, step: int) -> bool:
+        return self.every_n_steps is not None and step % self.every_n_steps == 0
+
+    def _by_clock(self, trainer: pl.Trainer) -> bool:
+        if self.every_n_minutes is None:
+            return False
+        # The first process decides: the clocks of two may differ, and writing takes them all.
+        due: bool = trainer.strategy.broadcast(time.monotonic() - self._written >= 60 * self.every_n_minutes)
+        return due
+
+
+def last_checkpoint(
+    run_dir: str, every_n_steps: int | None = None, every_n_minutes: float | None = 10.0
+) -> LastCheckpoint:
+    """Keep the checkpoint from which a run is resumed; the name that the configs of older runs have for it."""
+    return LastCheckpoint(run_dir, every_n_steps, every_n_minutes)

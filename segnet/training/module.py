@@ -1,6 +1,7 @@
 """What the Lightning modules of all tasks share."""
 
 import math
+from typing import Any
 
 import pytorch_lightning as pl
 import torch
@@ -13,7 +14,11 @@ from segnet.data.batch import TrainingBatch
 from segnet.data.samples import Batch
 from segnet.errors import UserError, require
 from segnet.layers import fusion_weights
+from segnet.randomness import stream_seed
+from segnet.training.collectives import distributed, sum_values
+from segnet.training.epoch_mean import EpochMean
 from segnet.training.loss_check import LossCheck, NonFiniteLoss
+from segnet.training.schedules import follow
 from segnet.training.setup import TrainingSetup
 
 
@@ -32,7 +37,8 @@ class TrainingModule(pl.LightningModule):
             self.network.compile()  # in place, so that the state dict keeps its names
         self.loss = setup.loss
         self._optimizer, self._scheduler = setup.optimizer, setup.scheduler
-        self.sample_ids = setup.sample_ids
+        self.sample_ids, self.seed = setup.sample_ids, setup.seed
+        self.epoch_loss = EpochMean()
         self._loss_check = LossCheck()
 
     def batch_loss(self, batch: Batch) -> Tensor:
@@ -56,6 +62,28 @@ class TrainingModule(pl.LightningModule):
         """Augment training batches on the device that the network is on."""
         return batch.augment() if isinstance(batch, TrainingBatch) else batch
 
+    def on_train_start(self) -> None:
+        """Follow the schedule of a length that was changed when the run was resumed."""
+        for config in self.trainer.lr_scheduler_configs:
+            follow(config.scheduler)
+
+    def on_train_epoch_start(self) -> None:
+        """Start the mean of the loss; an epoch that goes on in its middle has it from the checkpoint."""
+        self.epoch_loss.reset()
+
+    def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
+        """Give what is random in the network, such as dropout, a stream of this batch's own."""
+        torch.manual_seed(stream_seed(self.seed, "network", self.current_epoch, batch_index, self.global_rank))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the mean of the loss so far."""
+        checkpoint["epoch_loss"] = self.epoch_loss.state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Continue the mean of the loss; checkpoints of older versions were written between two epochs."""
+        if "epoch_loss" in checkpoint:
+            self.epoch_loss.load(checkpoint["epoch_loss"], self.global_rank, self.trainer.world_size)
+
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
         """Return the loss of a batch.
 
@@ -64,12 +92,14 @@ class TrainingModule(pl.LightningModule):
         """
         loss = self.batch_loss(batch)
         self._refuse(self._loss_check.record(loss, batch["index"]), self.global_step)
-        self.log("train/loss", loss, on_step=True, on_epoch=True, prog_bar=True, batch_size=len(batch["image"]))
+        self.epoch_loss.add(loss, len(batch["image"]))
+        self.log("train/loss_step", loss, on_step=True, on_epoch=False, prog_bar=True)
         return loss
 
     def on_train_epoch_end(self) -> None:
-        """Check the last losses, before the epoch's checkpoint is written."""
+        """Check the last losses, before the epoch's checkpoint is written, and log their mean."""
         self._refuse(self._loss_check.check(), self.global_step - 1)
+        self.log("train/loss_epoch", self.epoch_loss.compute())
 
     def _refuse(self, loss: NonFiniteLoss | None, last_step: int) -> None:
         if loss is None:
@@ -84,7 +114,7 @@ class TrainingModule(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         """Start the count; under several processes all score the same network, the first one's running statistics."""
         self.start_scores()
-        if _distributed():
+        if distributed():
             for buffer in self.network.buffers():
                 torch.distributed.broadcast(buffer, src=0)
 
@@ -96,11 +126,7 @@ class TrainingModule(pl.LightningModule):
 
     def sum_over_processes(self, values: Tensor) -> Tensor:
         """Add up what each process counted."""
-        if not _distributed():
-            return values
-        values = values.to(self.device)
-        torch.distributed.all_reduce(values)
-        return values
+        return sum_values(values, self.device)
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Build optimiser and schedule; weight decay acts on kernels, not on norms and biases."""
@@ -141,7 +167,3 @@ class TrainingModule(pl.LightningModule):
                 f"trainer.gradient_clip_val={self.trainer.gradient_clip_val} cannot clip under a fused optimiser in "
                 f"precision {self.trainer.precision}: set optimizer.fused=false"
             )
-
-
-def _distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()

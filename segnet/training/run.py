@@ -24,6 +24,7 @@ from segnet.checkpoint_file import drop_previous, find_resumable
 from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_run_yaml
 from segnet.config_values import check_values
 from segnet.data import DataModule
+from segnet.data.sampling import TrainingOrder
 from segnet.devices import choose_precision, device_type
 from segnet.errors import UserError, find_user_error, require
 from segnet.run_folder import (
@@ -40,6 +41,7 @@ from segnet.training.callbacks import History
 from segnet.training.checkpoints import CheckpointFiles
 from segnet.training.folder import claim, completed_checkpoint, log_to, sentences_of_the_system, write_outcome
 from segnet.training.module import TrainingModule
+from segnet.training.position import DataPosition
 from segnet.training.processes import is_first_process
 from segnet.training.score_table import ScoreTable
 from segnet.training.setup import TrainingSetup
@@ -52,6 +54,7 @@ LIGHTNING_HINTS = (
     ".*smaller than the logging interval.*",
     "Checkpoint directory .* exists and is not empty.*",  # a run that is resumed
     ".*could not find the monitored key.*",  # before the first validation
+    "You're resuming from a checkpoint that ended before the epoch ended.*",  # see DataPosition
     ".*isinstance.treespec, LeafSpec.*",
 )
 
@@ -141,7 +144,8 @@ def _train(
     task, data = task_from_config(config), data_from_config(config)
     callbacks = instantiate_group("callbacks", config.callbacks)
     history = _find_history(callbacks)
-    trainer = _build_trainer(config, callbacks)
+    position = DataPosition()
+    trainer = _build_trainer(config, [*callbacks, position])
     if trainer.world_size > 1 and in_sweep():
         # The further processes would be started with the whole sweep's arguments.
         raise UserError(
@@ -163,9 +167,12 @@ def _train(
         )
         _warn_of_rates(network, data, task)
     pinned = trainer.strategy.root_device.type == "cuda"
+    train_loader = data.train_loader(trainer.global_rank, trainer.world_size, pinned)
+    assert isinstance(train_loader.sampler, TrainingOrder)
+    position.order = train_loader.sampler
     trainer.fit(
         module,
-        data.train_loader(trainer.global_rank, trainer.world_size, pinned),
+        train_loader,
         data.eval_loader("val", trainer.global_rank, trainer.world_size, pinned),
         ckpt_path=last,
         weights_only=True,
@@ -229,6 +236,7 @@ def build_module(config: Config, task: Task, data: DataModule, network: nn.Modul
         optimizer=instantiate(config.optimizer),
         scheduler=instantiate(config.scheduler),
         sample_ids=data.split("train").ids,
+        seed=config.seed,
         channels_last=config.channels_last,
         compile_network=config.compile,
     )

@@ -31,6 +31,19 @@ def one_cycle(optimizer: Optimizer, total_steps: int, warmup_share: float = 0.3)
     return OneCycleLR(optimizer, max_lr=peaks, total_steps=total_steps, pct_start=warmup_share, cycle_momentum=False)
 
 
+FIXED_LENGTH = (one_cycle,)
+"""Schedules that have no meaning for a training that turns out longer or shorter than it began."""
+
+
+def follow(scheduler: LRScheduler) -> None:
+    """Give the optimiser the learning rate of the present step, where the schedule has another length than it had."""
+    if isinstance(scheduler, LambdaLR):
+        for group, base, scale in zip(
+            scheduler.optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True
+        ):
+            group["lr"] = base * scale(scheduler.last_epoch)
+
+
 def _scaled(optimizer: Optimizer, total_steps: int, warmup_steps: int, factor: Callable[[float], float]) -> LRScheduler:
     def scale(step: int) -> float:
         if step < warmup_steps:

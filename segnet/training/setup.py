@@ -17,6 +17,7 @@ class TrainingSetup:
         optimizer: factory of the optimiser, called with parameter groups.
         scheduler: factory of the schedule, called with the optimiser and the number of steps.
         sample_ids: names of the training samples, for messages.
+        seed: the run's, of dropout and the like.
         channels_last: feed the network in the channels-last memory layout.
         compile_network: run the training forward pass through ``torch.compile``.
     """
@@ -26,5 +27,6 @@ class TrainingSetup:
     optimizer: Callable[..., torch.optim.Optimizer]
     scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler]
     sample_ids: Sequence[str]
+    seed: int = 0
     channels_last: bool = True
     compile_network: bool = False

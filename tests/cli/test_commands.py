@@ -144,7 +144,8 @@ def test_a_run_goes_on_from_the_command_line(call, run_dir):
     assert code == 0, err
     assert str(run_dir) in out
     assert json.loads((run_dir / "metrics.json").read_text())["status"] == "completed"
-    assert_one_sentence(call(train, f"resume={run_dir}", "seed=3"), "keeps its own config: leave out seed=3")
+    assert_one_sentence(call(train, f"resume={run_dir}", "seed=3"), "seed=3 would make another training")
+    assert_one_sentence(call(train, f"resume={run_dir}", "epochs=3"), "rises and falls once over its whole length")
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,25 @@ def test_several_passes_an_epoch_have_orders_and_augmentations_of_their_own():
     assert keys[10:20] == list(single)
 
 
+def test_an_order_goes_on_in_the_middle_of_an_epoch():
+    whole = TrainingOrder(size=10, batch_size=3, seed=0, passes=2)
+    whole.set_epoch(4)
+    resumed = TrainingOrder(size=10, batch_size=3, seed=0, passes=2)
+    resumed.start_at(4, 5)
+    resumed.set_epoch(4)  # as Lightning says once more
+    assert list(resumed) == list(whole)[15:]
+    assert len(resumed) == len(whole) == 18  # of the whole epoch, by which Lightning counts batches
+    resumed.set_epoch(5)
+    whole.set_epoch(5)
+    assert list(resumed) == list(whole)
+
+
+def test_a_batch_is_the_same_for_any_number_of_processes():
+    whole = TrainingOrder(size=20, batch_size=4, seed=1).batch_keys(2, 3)
+    shares = [TrainingOrder(20, 4, 1, rank=rank, world_size=2).batch_keys(2, 3) for rank in range(2)]
+    assert shares[0] + shares[1] == whole
+
+
 def test_evaluation_counts_each_sample_once_over_all_processes():
     shares = [EvaluationOrder(10, rank, world_size=4) for rank in range(4)]
     assert sorted(index for share in shares for index in share) == list(range(10))

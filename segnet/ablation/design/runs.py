@@ -10,7 +10,10 @@ from typing import Literal
 from segnet.ablation.design.plan import Arm
 from segnet.config import Config, to_values
 
-NOT_PART_OF_A_RUN = ("name", "run_dir", "resume", "logger", "data.num_workers")
+NOT_PART_OF_A_RUN = (
+    *("name", "run_dir", "resume", "logger", "data.num_workers", "checkpoint"),
+    *("callbacks.last_checkpoint.every_n_steps", "callbacks.last_checkpoint.every_n_minutes"),
+)
 """Config paths that say where a run is kept and how it is fed, and have no effect on the training."""
 Kind = Literal["as_is", "matched", "tuning"]
 """A run is of the comparison of the arms as they are, of that of arms matched in cost, or of the tuning."""
@@ -60,5 +63,5 @@ def config_key(config: Config) -> str:
     values = to_values(config)
     for path in NOT_PART_OF_A_RUN:
         *parents, last = path.split(".")
-        reduce(lambda node, part: node[part], parents, values).pop(last, None)
+        reduce(lambda node, part: node.get(part) or {}, parents, values).pop(last, None)
     return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=5).hexdigest()
