@@ -95,4 +95,4 @@ def test_a_run_of_an_older_version_moves_too(begun, tmp_path):
     assert dict(loaded.extra) == {"beside": f"{old}er", "within": f"file:{moved}/mlflow", "later": f"x{old}"}
     train(loaded, moved, resume=True)
     assert json.loads((moved / "metrics.json").read_text())["status"] == "completed"
-    assert segnet.load(moved)(torch.rand(1, 3, 9, 7)).shape == (1, 4, 9, 7)
+    assert segnet.load(moved).network(torch.rand(1, 3, 9, 7)).shape == (1, 4, 9, 7)
