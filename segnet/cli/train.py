@@ -28,7 +28,7 @@ def work(config: DictConfig) -> float:
     given = [text.lstrip("+") for text in hydra_config.overrides.task]
     resume = config.resume is not None
     if resume:
-        changes = [text for text in given if not text.startswith("resume=")]
+        changes = [text for text in given if not text.startswith(("resume=", "allow_code="))]
         if changes:
             raise UserError(
                 f"a resumed run keeps its own config: leave out {' '.join(changes)}, or start a new run without resume"

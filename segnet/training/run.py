@@ -15,7 +15,7 @@ from torch import nn
 from segnet.analysis import count_macs, count_parameters, warn_if_rates_beyond_crop
 from segnet.build import data_from_config, load, network_from_config, task_from_config, without_pretrained_weights
 from segnet.checkpoint_file import drop_previous, find_resumable
-from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_run_yaml
+from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_run_yaml, to_values
 from segnet.config_values import check_values
 from segnet.data import DataModule
 from segnet.devices import choose_precision, device_type
@@ -38,6 +38,7 @@ from segnet.training.processes import is_first_process
 from segnet.training.score_table import ScoreTable
 from segnet.training.setup import TrainingSetup
 from segnet.training.task import Task
+from segnet.trusted_classes import targets, trust
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +76,7 @@ def train(
             config or the data cannot work, and ``metrics.json`` then has ``status: failed``, unless the run was
             completed before.
     """
+    trust(targets(to_values(config, resolve=False)))  # the caller has these classes built
     check_values(config)
     _check_length(config.trainer.max_epochs)
     started = time.monotonic() if started is None else started
