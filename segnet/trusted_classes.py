@@ -107,7 +107,7 @@ def check_contents(values: dict[str, Any], path: Path, shipped: Path) -> None:
     if _all_allowed.get():
         return
     known = named_in(shipped) | OTHERS | FORMER | _trusted
-    unknown = sorted({str(name) for name in targets(values) if name not in known})
+    unknown = sorted({str(name) for name in targets(values) if not isinstance(name, str) or name not in known})
     if unknown:
         raise UserError(
             f"the run {path.parent} names {', '.join(unknown)}, which is no part of segnet and could do anything: if "
