@@ -8,6 +8,7 @@ from segnet.checkpoint_file import read_checkpoint
 from segnet.config import Config, add_resolver, compose, get_value, instantiate, instantiate_from_own_keys, load_config
 from segnet.errors import UserError
 from segnet.run_folder import CONFIG, checkpoint_file
+from segnet.trusted_classes import allow_code as code_allowed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -90,23 +91,30 @@ def build_network(overrides: Sequence[str] = ()) -> "nn.Module":
     return network_from_config(compose(overrides))
 
 
+<<<<<<< HEAD
 def load_network(run_dir: str | Path, checkpoint: str = "best") -> "nn.Module":
     """Load the bare network of a run folder; :func:`segnet.load` gives it with all that prediction needs.
+=======
+def load(run_dir: str | Path, checkpoint: str = "best", allow_code: bool = False) -> "nn.Module":
+    """Load a trained network from a run folder.
+>>>>>>> files
 
     Args:
         run_dir: what ``segnet-train`` wrote.
         checkpoint: "best" (by the task's validation score) or "last".
+        allow_code: whether the run may name classes that are no part of segnet; for runs that you trust.
 
     Returns:
         The network in evaluation mode, on the CPU; it takes images ``(N, C, H, W)``, floats in 0..1, to
         what :func:`build_network` says.
 
     Raises:
-        UserError: the folder is not a run, or has no such checkpoint.
+        UserError: the folder is not a run, has no such checkpoint, is damaged, or names other classes.
     """
     import torch
 
-    config = load_config(run_dir)
+    with code_allowed(allow_code):
+        config = load_config(run_dir)
     network = _assemble(without_pretrained_weights(config))
     load_weights(network, run_dir, checkpoint)
     if config.channels_last:

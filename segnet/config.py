@@ -15,6 +15,7 @@ from segnet.errors import UserError, find_user_error
 from segnet.extras import install_command
 from segnet.run_config import check_keys, read_text, signed
 from segnet.run_folder import CONFIG
+from segnet.trusted_classes import check_contents, check_text, targets, trust
 
 Config: TypeAlias = DictConfig
 """A composed or stored configuration; its values are read as attributes."""
@@ -55,9 +56,11 @@ def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictCo
     register_resolvers()
     try:
         with _hydra_of_shipped_configs():
-            return hydra_compose(config_name, overrides=list(overrides))
+            config = hydra_compose(config_name, overrides=list(overrides))
     except HydraException as error:
         raise UserError(str(error)) from error
+    trust(targets(OmegaConf.to_container(config, resolve=False)))
+    return config
 
 
 @contextmanager
@@ -222,7 +225,7 @@ def _parse_yaml(text: str, path: Path) -> Any:
         return OmegaConf.to_container(OmegaConf.load(io.StringIO(text)), resolve=False)
     except OSError as error:  # how OmegaConf calls a single value
         raise UserError(f"{path} is not a YAML file of names and values: {error}") from error
-    except (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError) as error:
+    except (yaml.YAMLError, OmegaConfBaseException, ValueError, TypeError, RecursionError) as error:
         raise UserError(f"{path} is not a YAML file: {' '.join(str(error).split())}") from error
 
 
@@ -242,17 +245,23 @@ def values_to_yaml(values: Mapping[str, Any]) -> str:
 def load_config(run_dir: str | Path) -> Config:
     """Read the config of a run folder; ``run_dir``, and all that refers to it, is the folder given here.
 
+    It may name the classes that the shipped configurations name, a few of other packages, and those that the user's own
+    configurations name; others inside :func:`segnet.trusted_classes.allow_code`.
+
     Raises:
-        UserError: there is none, or it is damaged.
+        UserError: there is none, it is damaged, or it names other classes.
     """
     register_resolvers()
     path = Path(run_dir) / CONFIG
     if not path.is_file():
         raise UserError(f"{Path(run_dir).absolute()} is not a run folder: it has no {CONFIG}")
-    values = _parse_yaml(read_text(path), path)
+    text = read_text(path)
+    check_text(text, path)
+    values = _parse_yaml(text, path)
     check_keys(values, path)
-    values = _with_module_in_data(_with_moved_targets(values))
-    return from_values({**_without_own_paths(values), "run_dir": str(run_dir)})
+    values = _without_own_paths(_with_module_in_data(_with_moved_targets(values)))
+    check_contents(values, path, config_dir())
+    return from_values({**values, "run_dir": str(run_dir)})
 
 
 def _without_own_paths(values: dict[str, Any]) -> dict[str, Any]:
@@ -284,7 +293,7 @@ def _with_moved_targets(values: Any) -> Any:
     """Put the present name of a class in place of one that an older version wrote."""
     if isinstance(values, dict):
         return {
-            key: MOVED_TARGETS.get(value, value) if key == "_target_" else _with_moved_targets(value)
+            key: MOVED_TARGETS.get(str(value), value) if key == "_target_" else _with_moved_targets(value)
             for key, value in values.items()
         }
     return [_with_moved_targets(value) for value in values] if isinstance(values, list) else values

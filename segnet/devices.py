@@ -1,6 +1,7 @@
 """Which device to compute on, which number format it is fast in, and how many cores there are."""
 
 import os
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import torch
@@ -65,3 +66,14 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def threads_per_run(workers: int = 1, environment: Mapping[str, str] = os.environ) -> int:
+    """Return how many CPU threads each of several trainings on this machine gets.
+
+    Args:
+        workers: how many train at a time.
+        environment: a number in ``OMP_NUM_THREADS`` is what each gets; otherwise they share the cores evenly.
+    """
+    wanted = environment.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    return int(wanted) if wanted.isdigit() and int(wanted) > 0 else max(1, available_cores() // workers)

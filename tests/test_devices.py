@@ -3,6 +3,7 @@ import os
 import pytest
 import torch
 
+from segnet import devices
 from segnet.devices import available_cores, choose_device, choose_precision
 from segnet.errors import UserError
 
@@ -39,3 +40,13 @@ def test_an_unknown_device_is_refused():
     with pytest.raises(UserError, match="device=tpu is not known: choose auto, cpu or cuda"):
         choose_device("tpu")
     assert choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("environment", "workers", "threads"),
+    [({}, 1, 8), ({}, 3, 2), ({}, 9, 1), ({"OMP_NUM_THREADS": "3"}, 4, 3), ({"OMP_NUM_THREADS": "5,2"}, 1, 5)]
+    + [({"OMP_NUM_THREADS": text}, 2, 4) for text in ("", "0", "-1", "many")],
+)
+def test_trainings_share_the_cores_unless_a_number_of_threads_is_set(monkeypatch, environment, workers, threads):
+    monkeypatch.setattr(devices, "available_cores", lambda: 8)
+    assert devices.threads_per_run(workers, environment) == threads

@@ -19,6 +19,7 @@ from segnet.cli.help import show_help
 from segnet.cli.sweep import note_failure, sweep_failures, sweep_folder
 from segnet.config import add_resolver, config_dir, in_sweep, register_resolvers
 from segnet.errors import UserError, find_user_error
+from segnet.trusted_classes import allow_code, named_in, trust
 
 PRINTING = {"--cfg", "-c", "--info", "-i", "--hydra-help"}
 """Options of Hydra's with which a command prints and does nothing else."""
@@ -84,7 +85,8 @@ def _guarded(name: str, work: Callable[[DictConfig], object], as_typed: list[str
         sys.argv[1:] = as_typed  # Hydra has read them; what records the command shows it as it was called
         with _sentences(name):
             try:
-                return work(config)
+                with allow_code(config.get("allow_code") is True):
+                    return work(config)
             except Exception as error:
                 cause = find_user_error(error)
                 if cause is None or not in_sweep() or _shows_tracebacks():
@@ -122,6 +124,8 @@ def _sentences(name: str) -> Iterator[None]:
 
 def _find_own_classes(arguments: list[str]) -> None:
     """Let a user's configs name classes in files beside them, in the processes that this one starts too."""
+    for folder in config_folders(arguments)[1:]:
+        trust(named_in(folder))
     own = [str(folder.absolute()) for folder in config_folders(arguments)[1:]]
     sys.path[:0] = own
     if own:

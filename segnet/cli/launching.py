@@ -19,7 +19,7 @@ class Launcher:
     """An engine, see :class:`segnet.ablation.execution.engines.Engine`: one of Hydra's launcher plugins.
 
     Args:
-        threads: CPU threads of each run; None: the cores shared evenly among the workers, or those that the scheduler
+        threads: CPU threads of each run; None: see :func:`segnet.devices.threads_per_run`, or those that the scheduler
             gives where there is one.
     """
 
@@ -30,7 +30,7 @@ class Launcher:
         from hydra.types import HydraContext, RunMode
 
         from segnet.compat import hydra_callbacks
-        from segnet.devices import available_cores  # late: both import torch, which workers do after they took a GPU
+        from segnet.devices import threads_per_run  # late: both import torch, which workers do after they took a GPU
 
         hydra, running = GlobalHydra.instance().hydra, HydraConfig.get()
         assert hydra is not None, "a launcher is made inside a command of Hydra's"
@@ -45,7 +45,7 @@ class Launcher:
         self.workers = _workers(config.hydra.launcher, self.name)
         self.isolated = self.name not in ("basic", "joblib")
         if threads is None and self.workers is not None:
-            threads = max(1, available_cores() // self.workers)
+            threads = threads_per_run(self.workers)
         self._threads = threads
         self._launched = 0
 

@@ -155,9 +155,9 @@ def _print(profiles: list["Profile"], setting: "Setting", modules: bool) -> None
     line = f"{setting['batch_size']} x {height}x{width} px, {setting['precision']}, {setting['device_name']}"
     if setting["device"] == "cpu":
         line += f", {setting['threads']} threads" if setting["threads"] > 1 else ", 1 thread"
-    console = Console()
+    console = Console(markup=False)
     if not console.is_terminal:  # a file's line is long enough for every column
-        console = Console(width=140)
+        console = Console(width=140, markup=False)
     if len(profiles) > 1:
         console.print(comparison_table(profiles, line))
         return

@@ -21,7 +21,7 @@ from segnet.build import (
     without_pretrained_weights,
 )
 from segnet.checkpoint_file import drop_previous, find_resumable
-from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_run_yaml
+from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_run_yaml, to_values
 from segnet.config_values import check_values
 from segnet.data import DataModule
 from segnet.data.sampling import TrainingOrder
@@ -46,6 +46,7 @@ from segnet.training.processes import is_first_process
 from segnet.training.score_table import ScoreTable
 from segnet.training.setup import TrainingSetup
 from segnet.training.task import Task
+from segnet.trusted_classes import targets, trust
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,7 @@ def train(
             config or the data cannot work, and ``metrics.json`` then has ``status: failed``, unless the run was
             completed before.
     """
+    trust(targets(to_values(config, resolve=False)))  # the caller has these classes built
     check_values(config)
     _check_length(config.trainer.max_epochs)
     started = time.monotonic() if started is None else started

@@ -7,7 +7,7 @@ from typing import Protocol
 from segnet.ablation.design.runs import Run
 from segnet.ablation.execution.jobs import run_job
 from segnet.ablation.execution.run_state import attempts, prepare, status
-from segnet.devices import available_cores
+from segnet.devices import threads_per_run
 
 
 class Engine(Protocol):
@@ -40,7 +40,7 @@ class InProcess:
     isolated: bool = True
 
     def __init__(self, threads: int | None = None) -> None:
-        self.threads = threads if threads is not None else available_cores()
+        self.threads = threads if threads is not None else threads_per_run()
 
     def run_jobs(self, folders: Sequence[Path]) -> None:
         """Train one run after another."""

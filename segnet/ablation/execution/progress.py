@@ -102,7 +102,7 @@ def _follow_on_terminal(progress: Progress, title: str, over: threading.Event) -
     from rich import progress as bars
     from rich.console import Console
 
-    console = Console(file=progress.stream)
+    console = Console(file=progress.stream, markup=False)
     columns = (bars.TextColumn("{task.description}"), bars.BarColumn(), bars.TextColumn("{task.fields[text]}"))
     with bars.Progress(*columns, console=console, redirect_stdout=False, redirect_stderr=False) as bar:
         task = bar.add_task(title, total=progress.total, text="")

@@ -11,9 +11,9 @@ SHORT = {"boundary F1": "bound. F1", "parameters": "params"}
 
 def print_results(results: Results, console: Console | None = None) -> None:
     """Print the table of arms and a sentence for each comparison with the baseline."""
-    console = console or Console()
+    console = console or Console(markup=False)
     if not console.is_terminal:
-        console = Console(width=140, file=console.file)
+        console = Console(width=140, file=console.file, markup=False)
     for kind, variant in results["variants"].items():
         cells = first_table(results, kind)
         table = Table(title=f"{results['name']}, {cells.title.lower()}: {results['split']} split, mean over seeds")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segnet.data.archives import unpack
 from segnet.data.images import read_image, read_label, read_lines
 from segnet.errors import UserError
 
@@ -109,22 +110,9 @@ def download_camvid(root: Path, url: str = ARCHIVE_URL) -> None:
         except OSError as error:
             raise UserError(f"CamVid could not be downloaded ({error}): {by_hand}") from error
         try:
-            _unpack(archive, Path(folder) / "camvid")
+            unpack(archive, Path(folder) / "camvid", "CamVid")
         except (zipfile.BadZipFile, KeyError) as error:
             raise UserError(f"the archive from {url} is not the SegNet tutorial ({error}): {by_hand}") from error
         if root.exists():
             root.rmdir()
         (Path(folder) / "camvid").rename(root)
-
-
-def _unpack(archive: Path, target: Path) -> None:
-    with zipfile.ZipFile(archive) as files:
-        members = [name for name in files.namelist() if "/CamVid/" in name and not name.endswith("/")]
-        if not members:
-            raise KeyError("it has no folder CamVid")
-        for name in members:
-            path = target / name.split("/CamVid/", 1)[1]
-            if ".." in path.parts:
-                raise KeyError(f"unsafe path {name}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(files.read(name))

@@ -1,5 +1,6 @@
 """Networks of timm as encoders; timm is an optional extra."""
 
+import pickle
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -107,6 +108,8 @@ def check_local_weights(name: str, weights: str) -> None:
     """
     try:
         state = timm.models.load_state_dict(weights, device="cpu", weights_only=True)
+    except pickle.UnpicklingError:  # torch's own words say how to execute what is in it
+        raise UserError(f"encoder.weights={weights} is no file of plain tensors, and is not loaded") from None
     except Exception as error:  # every reader of weights raises its own kinds for what is not its file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"encoder.weights={weights} cannot be read as a file of plain tensors: {reason}") from error

@@ -1,5 +1,6 @@
 """Networks of torchvision as encoders."""
 
+import pickle
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -150,6 +151,8 @@ def read_local_weights(path: Path) -> dict[str, Tensor]:
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:  # torch's own words say how to execute what is in it
+        raise UserError(f"encoder.weights={path} is no file of plain tensors, and is not loaded") from None
     except Exception as error:  # torch raises many kinds for what is not its file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"encoder.weights={path} cannot be read as a file of plain tensors: {reason}") from error
