@@ -29,6 +29,7 @@ class Synthetic:
         classes: of the data.
         images: in the test split.
         fusion: give the arms linear fusions.
+        primary: the measure that carries the verdicts.
     """
 
     arms: Mapping[str, Mapping[str, str]]
@@ -40,6 +41,7 @@ class Synthetic:
     images: int = 12
     fusion: bool = False
     name: str = "synthetic"
+    primary: str = "miou"
 
 
 def one_factor(**quality: float) -> Synthetic:
@@ -56,6 +58,7 @@ def write_experiment(root: Path, made: Synthetic) -> Path:
         "name": made.name,
         "status": "completed" if complete else "incomplete",
         "baseline": baseline,
+        "primary": made.primary,
         "seeds": list(made.seeds),
         "match": "params" if "matched" in made.kinds else None,
         "monitor": "val/miou",

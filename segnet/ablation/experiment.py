@@ -195,6 +195,7 @@ class _Experiment:
             "name": self.plan.name,
             "status": outcome,
             "baseline": self.baseline,
+            "primary": self.plan.primary,
             "seeds": list(self.seeds),
             "match": self.plan.match,
             "monitor": monitor,

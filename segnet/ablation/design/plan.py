@@ -12,6 +12,8 @@ from segnet.config import quote
 from segnet.errors import UserError
 
 ALLOWANCES = ("parameters", "batches")
+MEASURES = ("miou", "boundary_f1", "boundary_iou", "small_object_iou")
+"""Scores that a plan can declare primary, as in ``metrics.json``."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Plan:
             its levels: a list of values, or a mapping from a name to a value or to
             ``{value: ..., overrides: [...]}`` with further overrides of that level. Several factors are crossed.
         baseline: the arm that the others are compared with, by name; None: the first.
+        primary: the score that carries the verdicts, of :data:`MEASURES`; the others are exploratory.
         seeds: seeds of the runs, each used in every arm; one number N stands for 0..N-1.
         epochs: budget of every run; None: the recipe's own.
         fixed: overrides of ``segnet-train`` that are the same in all arms.
@@ -98,6 +101,7 @@ class Plan:
     name: str
     factors: Mapping[str, Sequence[Any] | Mapping[str, Any]]
     baseline: str | None = None
+    primary: str = "miou"
     seeds: Sequence[int] | int = 5
     epochs: int | None = None
     fixed: Sequence[str] = ()
@@ -132,6 +136,8 @@ class Plan:
             raise UserError(f"baseline={self.baseline} is not one of the arms: choose one of {', '.join(names)}")
         if not seeds:
             raise UserError("seeds is empty: give seeds=[0,1,2], or seeds=3 for the same")
+        if self.primary not in MEASURES:
+            raise UserError(f"primary={self.primary} is not a measure: choose one of {', '.join(MEASURES)}")
         if self.match not in (None, "params", "macs"):
             raise UserError(f"match={self.match} is not known: choose params or macs, or leave it out")
         if not set(self.allow) <= set(ALLOWANCES):

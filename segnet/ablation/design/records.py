@@ -32,6 +32,7 @@ class PlanRecord(TypedDict, total=False):
     name: str
     factors: dict[str, list[Any] | dict[str, Any]]
     baseline: str
+    primary: str
     seeds: list[int]
     epochs: int | None
     fixed: list[str]

@@ -87,6 +87,7 @@ class ExperimentRecord(TypedDict):
     name: str
     status: str
     baseline: str
+    primary: str
     seeds: list[int]
     match: str | None
     monitor: str

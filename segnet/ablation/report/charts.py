@@ -17,19 +17,23 @@ from segnet.ablation.results.records import ComparisonResult, Results, ScoreResu
 
 
 def pareto(results: Results, kind: str) -> Chart | None:
-    """Chart mIoU against each cost: the mean of each arm with its interval, every seed, and the Pareto front."""
+    """Chart the primary measure against each cost: mean and interval of each arm, every seed, and the Pareto front."""
     variant = results["variants"][kind]
     same = same_costs(variant)
     views = [
-        _pareto_view(variant, cost, front)
+        _pareto_view(variant, cost, front, results["measures"][0]["name"])
         for cost, front in variant["front"].items()
         if cost != "index_bytes" and front and cost not in same
     ]
-    return {"key": "pareto", "label": "mIoU against cost", "views": views, "height": 420} if views else None
+    return (
+        {"key": "pareto", "label": f"{results['measures'][0]['name']} against cost", "views": views, "height": 420}
+        if views
+        else None
+    )
 
 
-def _pareto_view(variant: VariantResult, cost: str, front: list[str]) -> View:
-    scores = {arm: result["scores"].get("miou") for arm, result in variant["arms"].items()}
+def _pareto_view(variant: VariantResult, cost: str, front: list[str], measure: str) -> View:
+    scores = {arm: result["scores"].get(variant["primary"]) for arm, result in variant["arms"].items()}
     costs = {arm: cost_of(result, cost) for arm, result in variant["arms"].items()}
     line = {
         "x": [costs[arm] for arm in front],
@@ -47,7 +51,7 @@ def _pareto_view(variant: VariantResult, cost: str, front: list[str]) -> View:
     axis: PlotlyValues = {"title": {"text": COSTS[cost].name}, "ticksuffix": _unit(cost), "rangemode": "normal"}
     if cost.endswith("_bytes"):
         axis |= {"tickformat": ".3s"}
-    return {"name": COSTS[cost].name, "data": data, "layout": {"xaxis": axis, "yaxis": {"title": {"text": "mIoU"}}}}
+    return {"name": COSTS[cost].name, "data": data, "layout": {"xaxis": axis, "yaxis": {"title": {"text": measure}}}}
 
 
 def _pareto_arm(arm: str, style: ArmStyle, spent: float, score: ScoreResult, shown: str) -> list[PlotlyValues]:
@@ -70,7 +74,7 @@ def _pareto_arm(arm: str, style: ArmStyle, spent: float, score: ScoreResult, sho
         "textfont": {"color": "var(--text)"},
         "cliponaxis": False,
         "marker": {"color": style["colour"], "size": 14, "symbol": style["symbol"], "line": RIM},
-        "hovertemplate": f"{escape(arm)}<br>mIoU %{{y:.2f}}<br>{shown}<extra></extra>",
+        "hovertemplate": f"{escape(arm)}<br>%{{y:.2f}}<br>{shown}<extra></extra>",
         "error_y": error_bars([score["mean"]], [score["interval"]], style["colour"]),
         "meta": arm,
     }
@@ -125,12 +129,13 @@ def _difference_trace(
 
 
 def interaction(results: Results, kind: str) -> Chart | None:
-    """Chart mIoU of two factors: the levels of the first along the axis, a line for each level of the second."""
+    """Chart the primary measure of two factors: the first along the axis, a line for each level of the second."""
     if len(results["factors"]) != 2:
         return None
     (first, first_levels), (second, second_levels) = results["factors"].items()
     arms = results["variants"][kind]["arms"].values()
-    by_levels = {(arm["levels"][first], arm["levels"][second]): arm["scores"].get("miou") for arm in arms}
+    by_levels = {(arm["levels"][first], arm["levels"][second]): arm["scores"].get(results["primary"]) for arm in arms}
+    name = results["measures"][0]["name"]
     data = []
     for number, (second_level, style) in enumerate(styled(second_levels)):
         along = [(place, by_levels.get((level, second_level))) for place, level in enumerate(first_levels)]
@@ -152,8 +157,8 @@ def interaction(results: Results, kind: str) -> Chart | None:
         )
     axis = {"title": {"text": escape(first)}, **named_axis(first_levels)}
     legend = {"title": {"text": escape(second)}}
-    layout = {"xaxis": axis, "yaxis": {"title": {"text": "mIoU"}}, "showlegend": True, "legend": legend}
-    views: list[View] = [{"name": "mIoU", "data": data, "layout": layout}]
+    layout = {"xaxis": axis, "yaxis": {"title": {"text": name}}, "showlegend": True, "legend": legend}
+    views: list[View] = [{"name": name, "data": data, "layout": layout}]
     return {"key": "interaction", "label": f"{first} and {second}", "views": views, "height": 420}
 
 
@@ -166,7 +171,7 @@ def matched(results: Results) -> Chart | None:
     data = []
     for place, (arm, style) in enumerate(styled(arms)):
         for kind, symbol, offset in (("as_is", f"{style['symbol']}-open", -0.14), ("matched", style["symbol"], 0.14)):
-            score = variants[kind]["arms"][arm]["scores"].get("miou")
+            score = variants[kind]["arms"][arm]["scores"].get(results["primary"])
             if not score:
                 continue
             line = {"color": style["colour"], "width": 2}
@@ -181,6 +186,8 @@ def matched(results: Results) -> Chart | None:
                     "meta": arm,
                 }
             )
-    axes = {"xaxis": {"title": {"text": "mIoU: open as is, filled matched"}}, "yaxis": named_axis(arms, downwards=True)}
-    views: list[View] = [{"name": "mIoU", "data": data, "layout": axes}]
+    name = results["measures"][0]["name"]
+    title = {"text": f"{name}: open as is, filled matched"}
+    axes = {"xaxis": {"title": title}, "yaxis": named_axis(arms, downwards=True)}
+    views: list[View] = [{"name": name, "data": data, "layout": axes}]
     return {"key": "matched", "label": "As is and matched", "views": views, "height": 110 + 56 * len(arms)}

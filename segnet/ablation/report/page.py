@@ -51,6 +51,7 @@ def render_page(results: Results, folder: ExperimentFolder, inspection: Inspecti
         "interval": text.interval,
         "p_value": text.p_value,
         "resampling": text.resampling,
+        "design": text.design,
     }
     environment.filters |= {"embed": embed, "minus": text.with_minus}
     return environment.get_template("report.html").render(_context(results, folder, inspection))
@@ -116,7 +117,7 @@ def _charts(results: Results, kind: str, inspection: Inspection) -> dict[str, ch
 def _by_outcome(variant: VariantResult) -> list[ComparisonResult]:
     """Order the comparisons with the baseline: better arms first, and larger differences before smaller ones."""
     order = ("better", "worse", "none", "no verdict")
-    comparisons = variant["comparisons"].get("miou", [])
+    comparisons = variant["comparisons"].get(variant["primary"], [])
     return sorted(comparisons, key=lambda c: (order.index(c["outcome"]), -abs(c["difference"] or 0)))
 
 

@@ -21,8 +21,10 @@ class Strips(TypedDict, total=False):
 
 
 def strips(variant: VariantResult, baseline: str) -> Strips:
-    """Place each arm's mean mIoU, its interval and its seeds on one scale."""
-    scores = {arm: score for arm, result in variant["arms"].items() if (score := result["scores"].get("miou"))}
+    """Place each arm's mean score, its interval and its seeds on one scale."""
+    scores = {
+        arm: score for arm, result in variant["arms"].items() if (score := result["scores"].get(variant["primary"]))
+    }
     numbers = [
         number
         for score in scores.values()

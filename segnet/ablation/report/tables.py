@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segnet.ablation.report.costs import COSTS, cost_of, shown_costs
-from segnet.ablation.report.text import MISSING, interval, points, rare_classes
+from segnet.ablation.report.text import MISSING, design, interval, points, rare_classes, sign_of
 from segnet.ablation.results.records import ArmResult, Number, Results, VariantResult
 
 
@@ -20,7 +20,7 @@ class Cell:
         path: of the number in the results, keys joined by tabs, which no name holds; None: it shows none.
         value: that number; None where there is none.
         detail: goes beside the number, such as its interval.
-        sign: of a verdict: better or worse.
+        sign: of a verdict, see :func:`segnet.ablation.report.text.sign_of`.
     """
 
     text: str
@@ -50,11 +50,11 @@ def arm_table(results: Results, kind: str) -> Table:
     measures, costs = results["measures"], shown_costs(variant)
     baseline = results["baseline"]
     names = [measure["name"] for measure in measures[1:]]
-    columns = ["arm", "mIoU", f"vs {baseline}", *names, *(COSTS[cost].name for cost in costs), "runs"]
+    columns = ["arm", measures[0]["name"], f"vs {baseline}", *names, *(COSTS[cost].name for cost in costs), "runs"]
     rows = []
     for arm, result in variant["arms"].items():
         scores = [_score_cell(variant, kind, arm, measure["key"]) for measure in measures]
-        difference = _difference_cell(variant, kind, "miou", arm, arm == baseline)
+        difference = _difference_cell(variant, kind, results["primary"], arm, arm == baseline)
         spent = [_cost_cell(result, kind, arm, cost) for cost in costs]
         of_arm = [run["status"] for run in variant["runs"] if run["arm"] == arm]
         runs = Cell(f"{of_arm.count('completed')} of {len(of_arm)}")
@@ -66,7 +66,7 @@ def first_table(results: Results, kind: str) -> Table:
     """Make the table of the first screen: the main table, with minor costs beside those that they belong to."""
     variant = results["variants"][kind]
     whole = arm_table(results, kind)
-    columns = ["arm", "mIoU", f"vs {results['baseline']}", "boundary F1", "parameters", "MACs", "memory"]
+    columns = [*whole.columns[:4], "parameters", "MACs", "memory"]
     rows = []
     for (arm, result), row in zip(variant["arms"].items(), whole.rows, strict=True):
         plain_macs, indices, step = (
@@ -86,10 +86,10 @@ def first_table(results: Results, kind: str) -> Table:
 
 
 def boundary_table(results: Results, kind: str) -> Table:
-    """Make the table of the scores beside mIoU: each with its difference from the baseline."""
+    """Make the table of the exploratory scores: each with its difference from the baseline."""
     variant, baseline = results["variants"][kind], results["baseline"]
     measures = results["measures"][1:]
-    columns = ["arm", *(title for measure in measures for title in (measure["name"], f"vs {baseline}"))]
+    columns = ["arm", *(title for measure in measures for title in (measure["name"], f"vs {baseline}, exploratory"))]
     rows = []
     for arm in variant["arms"]:
         row = [Cell(arm)]
@@ -117,7 +117,7 @@ def _difference_cell(variant: VariantResult, kind: str, key: str, arm: str, is_b
     comparison = variant["comparisons"][key][places[arm]]
     if comparison["difference"] is None:
         return Cell(MISSING)
-    sign = {"better": " ▲", "worse": " ▼"}.get(comparison["outcome"], "")
+    sign = sign_of(comparison)
     path = path_of("variants", kind, "comparisons", key, places[arm], "difference")
     shown = points(comparison["difference"], signed=True)
     return Cell(shown, path, comparison["difference"], interval(comparison["interval"], True), sign)
@@ -167,10 +167,20 @@ def markdown(results: Results) -> str:
     for kind, variant in results["variants"].items():
         table = arm_table(results, kind)
         parts += [f"## {table.title}", ""]
-        parts += [f"- {comparison['verdict']}" for comparison in variant["comparisons"].get("miou", [])]
+        for comparison in variant["comparisons"].get(results["primary"], []):
+            parts += [f"- {comparison['verdict']}", *([f"  ({said})"] if (said := design(comparison)) else [])]
+        parts += [f"- {sentence}" for sentence in variant["without_runs"]]
         parts += [f"- nothing is compared: {variant['skipped']}"] if variant["skipped"] else []
         parts += [f"- {rare}"] if (rare := rare_classes(variant)) else []
-        parts += ["", *_markdown_rows(table), "", *_markdown_rows(class_table(results, kind)), ""]
+        parts += [
+            "",
+            *_markdown_rows(table),
+            "",
+            *_markdown_rows(boundary_table(results, kind)),
+            "",
+            *_markdown_rows(class_table(results, kind)),
+            "",
+        ]
     parts += [_note(results), ""]
     return "\n".join(parts)
 
@@ -182,14 +192,14 @@ def _markdown_rows(table: Table) -> list[str]:
 
 
 def _texts(row: list[Cell]) -> list[str]:
-    return [" ".join(filter(None, (cell.text, cell.detail))) for cell in row]
+    return [" ".join(filter(None, (cell.text, cell.detail, cell.sign.strip()))) for cell in row]
 
 
 def latex(results: Results) -> str:
     """Write the tables in LaTeX, for ``booktabs``."""
-    parts = [f"% {_note(results)}", "% needs \\usepackage{booktabs}"]
+    parts = [f"% {_note(results)}", "% needs \\usepackage{booktabs,amssymb}"]
     for kind in results["variants"]:
-        for table in (arm_table(results, kind), class_table(results, kind)):
+        for table in (arm_table(results, kind), boundary_table(results, kind), class_table(results, kind)):
             parts += [
                 "",
                 f"% {table.title}".replace("\n", " "),
@@ -204,7 +214,8 @@ def latex(results: Results) -> str:
 _LATEX = str.maketrans(
     {c: f"\\{c}" for c in "&%$#_{}"}
     | {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}", MISSING: "--"}
-    | {"\N{MINUS SIGN}": "$-$"}
+    | {"\N{MINUS SIGN}": "$-$", "▲": r"$\blacktriangle$", "▼": r"$\blacktriangledown$"}
+    | {"△": r"$\vartriangle$", "▽": r"$\triangledown$"}
 )
 
 
@@ -216,5 +227,6 @@ def _latex_row(cells: Sequence[str]) -> str:
 def _note(results: Results) -> str:
     return (
         f"Scores in points on the {results['split']} split, mean over seeds; in brackets {results['confidence']:.0%} "
-        f"intervals for further seeds and further images."
+        f"intervals for further seeds and further images. {results['measures'][0]['name']} was declared primary: "
+        f"▲ better and ▼ worse than {results['baseline']}, corrected for the number of arms; △ and ▽ are exploratory."
     )

@@ -25,7 +25,9 @@ def print_results(results: Results, console: Console | None = None) -> None:
                 *(f"{cell.text} {cell.detail}" if place == 2 else cell.text for place, cell in enumerate(row))
             )
         console.print(table)
-        for comparison in variant["comparisons"].get("miou", []):
+        for comparison in variant["comparisons"].get(results["primary"], []):
             console.print(f"- {comparison['verdict']}", highlight=False, markup=False, soft_wrap=True)
+        for sentence in variant["without_runs"]:
+            console.print(f"- {sentence}", highlight=False, markup=False, soft_wrap=True)
         if variant["skipped"]:
             console.print(f"- nothing is compared: {variant['skipped']}", highlight=False, markup=False)

@@ -4,24 +4,27 @@ import re
 from collections.abc import Sequence
 
 from segnet.ablation.results.records import ComparisonResult, Number, Numbers, VariantResult
+from segnet.ablation.statistics.sentence import decimals_from_zero
 
 MISSING = "–"  # noqa: RUF001 - an en dash
 MINUS = "\N{MINUS SIGN}"
 
 
-def points(value: Number, signed: bool = False) -> str:
+def points(value: Number, signed: bool = False, digits: int = 1) -> str:
     """Write a score in points: "62.0"; a difference with its sign."""
     if value is None:
         return MISSING
-    text = f"{value:+.1f}" if signed else f"{value:.1f}"
-    return ("0.0" if float(text) == 0 else text).replace("-", MINUS)
+    text = f"{value:+.{digits}f}" if signed else f"{value:.{digits}f}"
+    return (f"{0:.{digits}f}" if float(text) == 0 else text).replace("-", MINUS)
 
 
 def interval(ends: Numbers, signed: bool = False) -> str:
-    """Write an interval: "[60.4, 63.5]"; empty where there is none."""
-    if None in ends:
+    """Write an interval: "[60.4, 63.5]"; empty where there is none. One that leaves out 0 never shows an end at 0."""
+    low, high = ends
+    if low is None or high is None:
         return ""
-    return f"[{points(ends[0], signed)}, {points(ends[1], signed)}]"
+    digits = max(decimals_from_zero(low), decimals_from_zero(high)) if low > 0 or high < 0 else 1
+    return f"[{points(low, signed, digits)}, {points(high, signed, digits)}]"
 
 
 def p_value(value: Number) -> str:
@@ -39,6 +42,12 @@ def join_names(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def sign_of(comparison: ComparisonResult) -> str:
+    """Return the sign of better or worse: open where the comparison is exploratory, none without a difference."""
+    signs = {"better": " △", "worse": " ▽"} if comparison["exploratory"] else {"better": " ▲", "worse": " ▼"}
+    return signs.get(comparison["outcome"], "")
+
+
 def rare_classes(variant: VariantResult) -> str:
     """Say which classes too few images carry; empty where there are none."""
     rare = variant["rare_classes"]
@@ -52,6 +61,22 @@ def rare_classes(variant: VariantResult) -> str:
     )
 
 
+def design(comparison: ComparisonResult) -> str:
+    """Say what the experiment makes of a small true difference, and how likely a claim is false; empty if unknown."""
+    parts = []
+    if comparison["power"] is not None and comparison["exaggeration"] is not None:
+        parts.append(
+            f"a true difference of {comparison['target']} would be found with a chance of {comparison['power']:.0%}, "
+            f"and then look {comparison['exaggeration']:.1f} times as large"
+        )
+    if comparison["wrong_sign"] is not None and comparison["wrong_sign"] >= 0.005:
+        parts.append(f"with the wrong sign in {comparison['wrong_sign']:.0%} of cases")
+    if comparison["false_claim"] is not None:
+        claim = comparison["false_claim"]
+        parts.append(f"P(false claim) {'< 0.1%' if claim < 0.001 else f'{claim:.1%}'}")
+    return " · ".join(parts)
+
+
 def resampling(comparison: ComparisonResult) -> str:
     """Say how the images of a comparison were resampled; empty where each stood alone."""
     if comparison["block_length"] <= 1:
@@ -61,7 +86,7 @@ def resampling(comparison: ComparisonResult) -> str:
 
 def headline(variant: VariantResult, baseline: str) -> str:
     """Say in a sentence or two how the arms compare with the baseline."""
-    comparisons = variant["comparisons"].get("miou", [])
+    comparisons = variant["comparisons"].get(variant["primary"], [])
     if not comparisons:
         return f"Nothing can be compared yet: {variant['skipped'] or 'there is only one arm'}."
     arms = {

@@ -13,28 +13,24 @@ from segnet.ablation.results.experiment_folder import ExperimentFolder, compared
 from segnet.ablation.results.records import (
     ArmResult,
     ClassResult,
-    ComparisonResult,
     Costs,
     EffectResult,
     Results,
     Row,
     ScoreResult,
     VariantResult,
-    Verdicts,
 )
+from segnet.ablation.results.verdicts import collect_verdicts
 from segnet.ablation.statistics import (
     MEASURES,
     MIOU,
     ArmSummary,
-    Comparison,
-    class_measure,
-    compare,
+    Measure,
     factor_effects,
     groups_of,
     rare_classes,
     read_arms,
     summarise_arms,
-    verdict_sentence,
 )
 from segnet.ablation.statistics.bootstrap import RESAMPLES
 from segnet.ablation.statistics.estimates import CONFIDENCE
@@ -65,17 +61,28 @@ def collect(folder: ExperimentFolder, resamples: int = RESAMPLES) -> Results:
         "status": record["status"],
         "factors": _factors(folder),
         "baseline": record["baseline"],
+        "primary": primary_measure(folder).key,
         "seeds": record["seeds"],
         "match": record.get("match"),
         "monitor": record.get("monitor", "val/miou"),
         "split": SPLIT,
         "confidence": CONFIDENCE,
         "resamples": resamples,
-        "measures": [{"key": measure.key, "name": measure.name} for measure in MEASURES],
+        "measures": [{"key": measure.key, "name": measure.name} for measure in _primary_first(folder)],
         "definitions": [MIOU_DEFINITION, BOUNDARY_DEFINITION, SMALL_OBJECT_DEFINITION],
         "variants": {kind: collect_variant(folder, kind, resamples) for kind in folder.kinds},
     }
     return cast(Results, plain_values(results))
+
+
+def primary_measure(folder: ExperimentFolder) -> Measure:
+    """Return the measure that the plan declares primary; mIoU where an older plan declares none."""
+    return next(measure for measure in MEASURES if measure.key == folder.record.get("primary", MIOU.key))
+
+
+def _primary_first(folder: ExperimentFolder) -> list[Measure]:
+    primary = primary_measure(folder)
+    return [primary, *(measure for measure in MEASURES if measure is not primary)]
 
 
 def _factors(folder: ExperimentFolder) -> dict[str, list[str]]:
@@ -91,7 +98,7 @@ def _factors(folder: ExperimentFolder) -> dict[str, list[str]]:
 
 def collect_variant(folder: ExperimentFolder, kind: str, resamples: int) -> VariantResult:
     """Collect the results of one comparison."""
-    runs = folder.completed(kind)
+    runs, primary = folder.completed(kind), primary_measure(folder)
     scores = read_arms(
         {arm: {seed: compared_scores(run) for seed, run in seeds.items()} for arm, seeds in runs.items()}
     )
@@ -112,13 +119,13 @@ def collect_variant(folder: ExperimentFolder, kind: str, resamples: int) -> Vari
             "fusion": fusion_weights(histories),
             "trimap": trimap_curve(seeds),
         }
-    effects = factor_effects(levels, scores, folder.record["baseline"], resamples)
+    effects = factor_effects(levels, scores, folder.record["baseline"], resamples, primary)
     costs = folder.costs.get(kind)
     return {
         "arms": arms,
-        **_verdicts(scores, folder.record["baseline"], resamples),
+        **collect_verdicts(scores, folder.runs(kind), folder.record["baseline"], primary, resamples),
         "effects": [cast(EffectResult, asdict(effect)) for effect in effects],
-        "front": {cost: _front(arms, cost) for cost in COSTS},
+        "front": {cost: _front(arms, cost, primary.key) for cost in COSTS},
         "runs": [_run_row(folder, run, scores) for run in cast(list[Row], folder.runs(kind))],
         "images": len(_first(scores).names) if scores else 0,
         "groups": groups_of(_first(scores).groups).number if scores else 0,
@@ -151,33 +158,6 @@ def _class_scores(seeds: Mapping[int, ImageScores]) -> dict[str, ClassResult]:
     }
 
 
-def _verdicts(scores: Arms, baseline: str, resamples: int) -> Verdicts:
-    """Compare the arms, or say why there is nothing to compare."""
-    if len(scores) < 2 or baseline not in scores:
-        reason = "only one arm has completed runs" if scores else "no run is completed"
-        if scores and baseline not in scores:
-            reason = f"no run of the baseline {baseline} is completed"
-        return {"comparisons": {}, "pairs": [], "classes": {}, "skipped": reason}
-    classes = [
-        class_measure(index, str(name))
-        for index, name in enumerate(_first(scores).classes)
-        if any(of_seed.confusions[:, index].any() for seeds in scores.values() for of_seed in seeds.values())
-    ]
-    return {
-        "comparisons": {m.key: _with_verdicts(compare(scores, m, baseline, resamples=resamples)) for m in MEASURES},
-        "pairs": _with_verdicts(compare(scores, MIOU, resamples=resamples)),
-        "classes": {
-            measure.key.removeprefix("iou/"): _with_verdicts(compare(scores, measure, baseline, resamples=resamples))
-            for measure in classes
-        },
-        "skipped": None,
-    }
-
-
-def _with_verdicts(comparisons: list[Comparison]) -> list[ComparisonResult]:
-    return [cast(ComparisonResult, asdict(c) | {"verdict": verdict_sentence(c)}) for c in comparisons]
-
-
 def _costs(folder: ExperimentFolder, kind: str, arm: str) -> Costs:
     record = folder.costs.get(kind)
     measured: Mapping[str, Any] = record["arms"].get(arm, {}) if record else {}
@@ -193,12 +173,12 @@ def _costs(folder: ExperimentFolder, kind: str, arm: str) -> Costs:
     }
 
 
-def _front(arms: Mapping[str, ArmResult], cost: str) -> list[str]:
+def _front(arms: Mapping[str, ArmResult], cost: str, primary: str) -> list[str]:
     """Return the arms that no other beats, by growing cost: as high a score for less, or a higher one for as much."""
     points = {
         name: (cast(Mapping[str, float], arm["costs"])[cost], cast(float, score["mean"]))
         for name, arm in arms.items()
-        if cast(Mapping[str, float | None], arm["costs"])[cost] is not None and (score := arm["scores"].get(MIOU.key))
+        if cast(Mapping[str, float | None], arm["costs"])[cost] is not None and (score := arm["scores"].get(primary))
     }
     unbeaten = [
         (spent, name)

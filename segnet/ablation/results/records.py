@@ -73,7 +73,9 @@ class ArmResult(TypedDict):
 
 
 class ComparisonResult(TypedDict):
-    """See :class:`segnet.ablation.statistics.Comparison`; ``verdict`` is its sentence."""
+    """See :class:`segnet.ablation.statistics.Comparison`; ``verdict`` is its sentence; of the primary measure it names
+    seeds that are missing, and says what the verdict is without outliers.
+    """
 
     measure: str
     arm: str
@@ -87,6 +89,7 @@ class ComparisonResult(TypedDict):
     p_value: Number
     p_holm: Number
     comparisons: int
+    exploratory: bool
     effect_size: Number
     image_deviation: Number
     block_length: int
@@ -95,8 +98,21 @@ class ComparisonResult(TypedDict):
     smallest_detectable: Number
     seeds_needed: int | None
     target: float
+    power: Number
+    wrong_sign: Number
+    exaggeration: Number
+    false_claim: Number
     outcome: str
     verdict: str
+
+
+class OutlierResult(TypedDict):
+    """See :class:`segnet.ablation.statistics.Outlier`."""
+
+    arm: str
+    seed: int
+    value: float
+    median: float
 
 
 class EffectResult(TypedDict):
@@ -118,14 +134,20 @@ class Verdicts(TypedDict):
 
     Attributes:
         comparisons: for each measure the comparison of each arm with the baseline.
-        pairs: of mIoU, every two arms.
+        primary: key of the measure that carries the verdicts; the comparisons of the others are exploratory.
+        pairs: of the primary measure, every two arms; exploratory.
         classes: for each class the comparisons of its IoU.
+        outliers: runs that lie far from the others of their arm, in the primary measure.
+        without_runs: a sentence for each arm that has no completed run.
         skipped: why nothing is compared, or None.
     """
 
+    primary: str
     comparisons: dict[str, list[ComparisonResult]]
     pairs: list[ComparisonResult]
     classes: dict[str, list[ComparisonResult]]
+    outliers: list[OutlierResult]
+    without_runs: list[str]
     skipped: str | None
 
 
@@ -135,7 +157,7 @@ class VariantResult(Verdicts):
     Attributes:
         arms: by name.
         effects: of two factors, see :func:`segnet.ablation.statistics.factor_effects`.
-        front: for each cost the arms that no other beats in both cost and mIoU.
+        front: for each cost the arms that no other beats in both cost and the primary measure.
         runs: one row for each run.
         images: number of test images.
         groups: number of groups that they belong to, such as films; as many as images where each stands alone.
@@ -168,6 +190,7 @@ class Results(TypedDict):
     status: str
     factors: dict[str, list[str]]
     baseline: str
+    primary: str
     seeds: list[int]
     match: str | None
     monitor: str

@@ -24,8 +24,9 @@ from segnet.ablation.statistics.measures import (
     rare_classes,
     read_arms,
 )
-from segnet.ablation.statistics.power import power, seeds_to_detect, smallest_detectable
-from segnet.ablation.statistics.records import ArmSummary, Comparison, Effect, Interval
+from segnet.ablation.statistics.outliers import find_outliers
+from segnet.ablation.statistics.power import Design, analyse_design, power, seeds_to_detect, smallest_detectable
+from segnet.ablation.statistics.records import ArmSummary, Comparison, Effect, Interval, Outlier
 from segnet.ablation.statistics.sentence import verdict_sentence
 
 __all__ = [
@@ -37,11 +38,14 @@ __all__ = [
     "ArmSummary",
     "Blocks",
     "Comparison",
+    "Design",
     "Effect",
     "Estimate",
     "Groups",
     "Interval",
     "Measure",
+    "Outlier",
+    "analyse_design",
     "bootstrap_values",
     "choose_blocks",
     "class_measure",
@@ -49,6 +53,7 @@ __all__ = [
     "effect_size",
     "estimate",
     "factor_effects",
+    "find_outliers",
     "groups_of",
     "holm",
     "image_covariance",

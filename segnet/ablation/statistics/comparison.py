@@ -8,7 +8,7 @@ import numpy as np
 from segnet.ablation.statistics.bootstrap import RESAMPLES, image_covariance, image_interval
 from segnet.ablation.statistics.estimates import CONFIDENCE, effect_size, estimate, holm
 from segnet.ablation.statistics.measures import Measure
-from segnet.ablation.statistics.power import seeds_to_detect, smallest_detectable
+from segnet.ablation.statistics.power import Design, analyse_design, seeds_to_detect, smallest_detectable
 from segnet.ablation.statistics.records import ArmSummary, Comparison, Outcome
 from segnet.ablation.statistics.scoring import Arms, ScoredArm, scorable, score_arms
 from segnet.errors import UserError
@@ -46,6 +46,7 @@ def compare(
     confidence: float = CONFIDENCE,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    exploratory: bool = False,
 ) -> list[Comparison]:
     """Compare arms, each with the baseline, or every pair where there is none.
 
@@ -53,9 +54,10 @@ def compare(
         arms: the per-image scores of each seed of each arm, see :func:`segnet.ablation.statistics.read_arms`.
         measure: the score.
         baseline: the arm that all others are compared with; None compares every two.
-        confidence: of the intervals; verdicts allow the rest as error, over the whole family of comparisons.
+        confidence: of the intervals; verdicts allow the rest as error, over all comparisons that this call makes.
         resamples: of the test images.
         seed: of the resampling.
+        exploratory: the experiment was not planned to answer this; sentences say so.
 
     Raises:
         UserError: there is no such baseline.
@@ -70,7 +72,12 @@ def compare(
     comparisons = [_compare_pair(pair, scored, measure.name, confidence, len(pairs)) for pair in pairs]
     corrected = holm([comparison.p_value for comparison in comparisons])
     return [
-        replace(comparison, p_holm=float(p_holm), outcome=_outcome(comparison, float(p_holm), 1 - confidence))
+        replace(
+            comparison,
+            exploratory=exploratory,
+            p_holm=float(p_holm),
+            outcome=_outcome(comparison, float(p_holm), 1 - confidence),
+        )
         for comparison, p_holm in zip(comparisons, corrected, strict=True)
     ]
 
@@ -103,6 +110,7 @@ def _compare_pair(
         p_value=float(estimated.p_value),
         p_holm=np.nan,
         comparisons=comparisons,
+        exploratory=False,
         effect_size=effect_size(differences),
         image_deviation=covariance**0.5,
         block_length=arm.blocks.length,
@@ -111,6 +119,9 @@ def _compare_pair(
         smallest_detectable=smallest_detectable(len(seeds), *noise) if noise else np.nan,
         seeds_needed=seeds_to_detect(TARGET_DIFFERENCE, *noise) if noise else None,
         target=TARGET_DIFFERENCE,
+        **(analyse_design(TARGET_DIFFERENCE, len(seeds), *noise) if noise else Design(*[np.nan] * 3))._asdict(),
+        # Half of the two-sided p-value: with a flat prior, the posterior chance of the other sign.
+        false_claim=float(estimated.p_value) / 2,
         outcome="no verdict",
     )
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from segnet.ablation.statistics.bootstrap import RESAMPLES, image_covariance
 from segnet.ablation.statistics.estimates import estimate, holm
-from segnet.ablation.statistics.measures import MIOU
+from segnet.ablation.statistics.measures import MIOU, Measure
 from segnet.ablation.statistics.records import Effect
 from segnet.ablation.statistics.scoring import Arms, ScoredArm, scorable, score_arms
 
@@ -31,7 +31,9 @@ class _Contrast:
     weights: dict[str, float]
 
 
-def factor_effects(levels: Levels, scores: Arms, baseline: str, resamples: int = RESAMPLES) -> list[Effect]:
+def factor_effects(
+    levels: Levels, scores: Arms, baseline: str, resamples: int = RESAMPLES, measure: Measure = MIOU
+) -> list[Effect]:
     """Compute main effects and interactions against the baseline's levels.
 
     Args:
@@ -39,6 +41,7 @@ def factor_effects(levels: Levels, scores: Arms, baseline: str, resamples: int =
         scores: the per-image scores of each seed of each arm; an effect needs all of its arms.
         baseline: the arm with whose levels the others are compared.
         resamples: of the test images.
+        measure: the primary one.
 
     Returns:
         The effects; none unless there are two factors.
@@ -51,7 +54,7 @@ def factor_effects(levels: Levels, scores: Arms, baseline: str, resamples: int =
     if not contrasts:
         return []
     pairs = [(arm, baseline) for arm in scores if arm != baseline and baseline in scores]
-    scored = score_arms(scores, MIOU, resamples, pairs=pairs)
+    scored = score_arms(scores, measure, resamples, pairs=pairs)
     effects = [_estimate_effect(contrast, scored) for contrast in contrasts]
     corrected = {
         kind: iter(holm([effect.p_holm for effect in effects if effect.kind == kind]))

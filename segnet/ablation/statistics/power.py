@@ -1,6 +1,7 @@
 """What an experiment could have seen: the chance of finding a difference, at the noise that was measured."""
 
 import functools
+from typing import NamedTuple
 
 import numpy as np
 from scipy import optimize, special
@@ -47,6 +48,48 @@ def power(
         return float(difference != 0)
     chances = special.ndtr((difference - halves) / spread) + special.ndtr((-difference - halves) / spread)
     return float(chances.mean())
+
+
+class Design(NamedTuple):
+    """What an experiment makes of a true difference (Gelman & Carlin 2014).
+
+    Attributes:
+        power: chance that it is found, in either direction.
+        wrong_sign: of the times that one is found, the share in which its sign is wrong (type S error).
+        exaggeration: how many times larger than the true one a found difference is on average (type M error).
+    """
+
+    power: float
+    wrong_sign: float
+    exaggeration: float
+
+
+def analyse_design(
+    difference: float,
+    seeds: int,
+    deviation: float,
+    covariance: float = 0.0,
+    alpha: float = 0.05,
+    degrees: float = np.inf,
+) -> Design:
+    """Compute what the experiment makes of a true difference; NaN for one seed, or without noise.
+
+    Takes the arguments of :func:`power`, and has its model; the difference is not that which was found, which would
+    only say again how small the p-value is.
+    """
+    spread = float(np.sqrt(deviation**2 / max(seeds, 1) + covariance))
+    if seeds < 2 or not spread > 0 or difference == 0:
+        return Design(np.nan, np.nan, np.nan)
+    size = abs(difference)
+    halves = half_width(alpha, seeds, deviation**2 * _mean_squares(seeds - 1), covariance, degrees)
+    above, below = (size - halves) / spread, (-size - halves) / spread
+    right, wrong = special.ndtr(above).mean(), special.ndtr(below).mean()
+    densities = (np.exp(-(above**2) / 2) + np.exp(-(below**2) / 2)).mean() / np.sqrt(2 * np.pi)
+    found = right + wrong
+    if found == 0:
+        return Design(0.0, np.nan, np.nan)
+    mean_size = (size * (right - wrong) + spread * densities) / found
+    return Design(float(found), float(wrong / found), float(mean_size / size))
 
 
 def smallest_detectable(

@@ -35,6 +35,16 @@ class ArmSummary:
 
 
 @dataclass(frozen=True)
+class Outlier:
+    """A run that lies far from the others of its arm: its score, and the median of the arm."""
+
+    arm: str
+    seed: int
+    value: float
+    median: float
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One arm against another.
 
@@ -47,8 +57,9 @@ class Comparison:
         seed_interval: for further seeds, scored on these very images (Student's t).
         image_interval: for further images, scored by these very networks (percentile bootstrap).
         p_value: of no difference, from ``interval``'s noise.
-        p_holm: the same, corrected for all comparisons of the experiment (Holm).
+        p_holm: the same, corrected for all comparisons that were made in this measure with it (Holm).
         comparisons: how many these are.
+        exploratory: the experiment was not planned to answer it: another measure is primary, or other pairs.
         effect_size: Hedges' g of the paired differences over seeds.
         image_deviation: standard deviation of the noise of images, which the differences of all seeds share.
         block_length: number of neighbouring images that are resampled together, 1 where each stands alone.
@@ -58,6 +69,9 @@ class Comparison:
         seeds_needed: seeds to find a difference of ``target`` with that chance; None where 1000 are
             not enough, or where the noise is not known.
         target: that difference, 0.5 points.
+        power, wrong_sign, exaggeration: what this experiment makes of a true difference of ``target``, see
+            :class:`segnet.ablation.statistics.Design`.
+        false_claim: probability that the arm with the higher mean is not the better one.
         outcome: see :data:`Outcome`.
     """
 
@@ -73,6 +87,7 @@ class Comparison:
     p_value: float
     p_holm: float
     comparisons: int
+    exploratory: bool
     effect_size: float
     image_deviation: float
     block_length: int
@@ -81,12 +96,16 @@ class Comparison:
     smallest_detectable: float
     seeds_needed: int | None
     target: float
+    power: float
+    wrong_sign: float
+    exaggeration: float
+    false_claim: float
     outcome: Outcome
 
 
 @dataclass(frozen=True)
 class Effect:
-    """One contrast of mIoU between the arms of two factors.
+    """One contrast of the primary measure between the arms of two factors.
 
     Attributes:
         kind: "main" or "interaction".

@@ -9,7 +9,7 @@ def verdict_sentence(comparison: Comparison) -> str:
     """Write the verdict of a comparison, or why there is none."""
     arms, seeds = f"{comparison.arm} and {comparison.baseline}", len(comparison.differences)
     if comparison.outcome in ("better", "worse"):
-        return _difference_sentence(comparison)
+        return _difference_sentence(comparison) + (" (exploratory)" if comparison.exploratory else "")
     if comparison.outcome == "none":
         return _nothing_sentence(comparison)
     if seeds == 0:
@@ -31,7 +31,7 @@ def _difference_sentence(comparison: Comparison) -> str:
     low, high = comparison.interval
     sign = 1 if comparison.difference > 0 else -1
     ends = sorted((sign * low, sign * high))
-    digits = _digits(high - low)
+    digits = max(_digits(high - low), decimals_from_zero(low), decimals_from_zero(high))
     return (
         f"{comparison.arm} is {comparison.outcome} than {comparison.baseline} by "
         f"{abs(comparison.difference):.{digits}f} {comparison.measure} [{ends[0]:.{digits}f}, {ends[1]:.{digits}f}]"
@@ -44,6 +44,8 @@ def _nothing_sentence(comparison: Comparison) -> str:
     if comparison.deviation == 0:
         return f"no difference between {arms}: the same {comparison.measure} with each of {seeds} seeds"
     digits = _digits(high - low)
+    if low > 0 or high < 0:
+        digits = max(digits, decimals_from_zero(low), decimals_from_zero(high))
     sentence = f"no difference detected between {arms} with {seeds} seeds"
     if low > 0 or high < 0:
         sentence += (
@@ -52,6 +54,11 @@ def _nothing_sentence(comparison: Comparison) -> str:
         )
     smallest = f"{comparison.smallest_detectable:.{_digits(2 * comparison.smallest_detectable)}f}"
     return f"{sentence}; differences below {smallest} {comparison.measure} cannot be seen"
+
+
+def decimals_from_zero(end: float) -> int:
+    """Decimals, one at least, with which an end of an interval that leaves out 0 is not written as 0; 6 at most."""
+    return next((digits for digits in range(1, 6) if round(abs(end), digits) > 0), 6)
 
 
 def _digits(width: float) -> int:

@@ -1,26 +1,33 @@
 import pytest
 
-from segnet.ablation import Plan, Tuning
+from segnet.ablation import Plan, Tuning, statistics
+from segnet.ablation.design import plan
 from segnet.ablation.design.plan import override_text, package
 from segnet.config import compose
 from segnet.errors import UserError
 
 
 def test_two_factors_are_crossed_and_the_first_arm_is_the_baseline():
-    plan = Plan("mine", {"upsampler": ["nearest", "bilinear"], "skip": ["none", "add", "concat"]}, seeds=2)
-    assert [arm.name for arm in plan.arms] == [
+    crossed = Plan("mine", {"upsampler": ["nearest", "bilinear"], "skip": ["none", "add", "concat"]}, seeds=2)
+    assert [arm.name for arm in crossed.arms] == [
         "nearest+none", "nearest+add", "nearest+concat", "bilinear+none", "bilinear+add", "bilinear+concat"
     ]  # fmt: skip
-    assert plan.arms[4].overrides == ("upsampler=bilinear", "skip=add")
-    assert plan.arms[4].levels == {"upsampler": "bilinear", "skip": "add"}
-    assert (plan.baseline, plan.seeds, plan.axis) == ("nearest+none", (0, 1), ("upsampler", "skip"))
+    assert crossed.arms[4].overrides == ("upsampler=bilinear", "skip=add")
+    assert crossed.arms[4].levels == {"upsampler": "bilinear", "skip": "add"}
+    assert (crossed.baseline, crossed.seeds, crossed.axis) == ("nearest+none", (0, 1), ("upsampler", "skip"))
+
+
+def test_what_can_be_primary_are_the_measures():
+    assert set(plan.MEASURES) == {measure.key for measure in statistics.MEASURES}
+    assert Plan("mine", ONE, primary="boundary_f1").as_record()["primary"] == "boundary_f1"
+    assert Plan("mine", ONE).primary == "miou"
 
 
 def test_levels_can_have_names_and_further_overrides():
     levels = {"2x2": {"value": "transposed_conv", "overrides": ["upsampler.kernel_size=2"]}, "copy": "nearest"}
-    plan = Plan("mine", {"upsampler": levels})
-    assert [arm.name for arm in plan.arms] == ["2x2", "copy"]
-    assert plan.arms[0].overrides == ("upsampler=transposed_conv", "upsampler.kernel_size=2")
+    named = Plan("mine", {"upsampler": levels})
+    assert [arm.name for arm in named.arms] == ["2x2", "copy"]
+    assert named.arms[0].overrides == ("upsampler=transposed_conv", "upsampler.kernel_size=2")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +71,7 @@ ONE = {"upsampler": ["nearest", "bilinear"]}
         ({"baseline": "bicubic"}, "baseline=bicubic is not one of the arms: choose one of nearest, bilinear"),
         ({"seeds": [1, 2, 1]}, "the seed 1 is listed twice"),
         ({"seeds": 0}, "seeds is empty"),
+        ({"primary": "iou"}, "primary=iou is not a measure: choose one of miou, boundary_f1, boundary_iou, small_obj"),
         ({"match": "flops"}, "choose params or macs"),
         ({"allow": ["order"]}, "choose among parameters, batches"),
         ({"name": "a/b"}, "is not a valid name of an experiment"),

@@ -89,6 +89,47 @@ def test_page_csv_and_json_agree(plain):
         assert f"- {comparison['verdict']}\n" in (path.parent / "results.md").read_text()
 
 
+def test_only_the_primary_measure_carries_verdicts(plain):
+    """max_unpool is better in every measure; all but mIoU say that they are exploratory, wherever they stand."""
+    path, page = plain
+    results = json.loads((path.parent / "results.json").read_text())
+    variant = results["variants"]["as_is"]
+    better = {key: variant["comparisons"][key][1] for key in ("miou", "boundary_f1", "boundary_iou")}
+    assert {one["outcome"] for one in better.values()} == {"better"}
+    assert [one["verdict"].endswith("(exploratory)") for one in better.values()] == [False, True, True]
+    assert all(pair["exploratory"] for pair in variant["pairs"])
+    for name in ("results.md", "results.tex"):
+        rows = [row for row in (path.parent / name).read_text().splitlines() if "max" in row and "unpool" in row]
+        # The first two tables are of the arms as they are, the others of the matched ones.
+        main, boundary = [row for row in rows if any(sign in row for sign in "▲△") or "triangle" in row][:2]
+        closed, opened = ("▲", "△") if name == "results.md" else (r"\blacktriangle", r"\vartriangle")
+        assert (closed in main, opened in main) == (True, False)
+        assert (closed in boundary, opened in boundary) == (False, True)
+    assert "mIoU was declared primary" in page.text
+    html = path.read_text()
+    pairs = html[html.index('id="pairs"') : html.index('id="fairness"')]
+    assert "△" in pairs
+    assert "▲" not in pairs
+
+
+def test_another_measure_can_be_primary(tmp_path):
+    made = replace(one_factor(bilinear=0.7, max_unpool=0.8), primary="boundary_f1")
+    path, page = report(tmp_path, made)
+    results = json.loads((path.parent / "results.json").read_text())
+    comparisons = results["variants"]["as_is"]["comparisons"]
+    assert comparisons["boundary_f1"][0]["verdict"] in page.text
+    assert not comparisons["boundary_f1"][0]["exploratory"]
+    assert comparisons["miou"][0]["verdict"].endswith("(exploratory)")
+    assert results["variants"]["as_is"]["pairs"][0]["measure"] == "boundary F1"
+    assert "boundary F1 against cost" in page.text
+
+
+def test_classes_in_few_images_are_named(tmp_path):
+    path, page = report(tmp_path, replace(one_factor(bilinear=0.7, max_unpool=0.8), images=8))
+    assert "Too few of the 8 test images show" in page.text
+    assert "Too few of the 8 test images show" in (path.parent / "results.md").read_text()
+
+
 def test_the_page_needs_nothing_from_elsewhere(plain):
     path, page = plain
     assert path.stat().st_size < 8_000_000
@@ -188,7 +229,8 @@ def test_odd_names_stay_text(tmp_path):
 
 
 def test_latex_rows_are_whole():
-    results = {"name": "x", "split": "test", "confidence": 0.95, "variants": {}}
+    results = {"name": "x", "split": "test", "confidence": 0.95, "variants": {}, "baseline": "a"}
+    results["measures"] = [{"key": "miou", "name": "mIoU"}]
     assert latex(results).splitlines()[0].startswith("% Scores in points on the test split")
 
 
@@ -243,7 +285,7 @@ def test_scores_in_words(show, value, shown):
 )
 def test_the_headline(outcomes, said):
     found = [{"arm": arm, "outcome": outcome, "verdict": ""} for arm, outcome in outcomes.items()]
-    assert text.headline({"comparisons": {"miou": found}, "skipped": None}, "z") == said
+    assert text.headline({"primary": "miou", "comparisons": {"miou": found}, "skipped": None}, "z") == said
 
 
 def test_an_experiment_without_image_scores_has_no_report(tmp_path, capsys):

@@ -153,6 +153,27 @@ def test_failed_and_missing_runs_leave_the_rest(tmp_path):
     assert variant["arms"]["max_unpool"]["trimap"] == {}
     assert [run["status"] for run in variant["runs"] if run["arm"] == "max_unpool"] == ["killed", "failed", "pending"]
     assert "miou" not in next(run for run in variant["runs"] if run["status"] == "failed")
+    assert variant["comparisons"]["miou"][0]["verdict"].endswith("; nearest lacks runs: seed 1 failed")
+    assert variant["without_runs"] == [
+        "no verdict on max_unpool: none of its runs is completed (seed 0 killed, seed 1 failed, seed 2 pending)"
+    ]
+
+
+def test_a_run_that_diverged_is_flagged_and_the_verdict_without_it_given(tmp_path):
+    made = replace(one_factor(bilinear=0.7, nearest=0.7, max_unpool=0.8), seeds=range(5))
+    root = write_experiment(tmp_path / "made", made)
+    whole = collect(read_experiment(root), RESAMPLES)["variants"]["as_is"]
+    assert whole["outliers"] == []
+    path = next(root.glob("runs/max_unpool/3-*/scores/test.npz"))
+    scores = read_scores(path)
+    replace(scores, confusions=scores.confusions[:, :, [1, 2, 3, 0]]).write(path)
+    variant = collect(read_experiment(root), RESAMPLES)["variants"]["as_is"]
+    assert [(outlier["arm"], outlier["seed"]) for outlier in variant["outliers"]] == [("max_unpool", 3)]
+    nearest, max_unpool = variant["comparisons"]["miou"]
+    assert "outlier" not in nearest["verdict"]
+    assert max_unpool["outcome"] == "none"
+    assert "; without the outlier max_unpool, seed 3 (" in max_unpool["verdict"]
+    assert "): max_unpool is better than bilinear by" in max_unpool["verdict"]
 
 
 @pytest.mark.parametrize(

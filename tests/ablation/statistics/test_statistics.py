@@ -1,18 +1,23 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
+from segnet.ablation.report.text import interval
 from segnet.ablation.statistics import (
     MIOU,
     Blocks,
     Interval,
+    Outlier,
+    analyse_design,
     bootstrap_values,
     compare,
     effect_size,
     estimate,
+    find_outliers,
     groups_of,
     holm,
     image_covariance,
@@ -190,6 +195,35 @@ def test_power_is_what_a_simulation_finds():
     assert power(1.2, 4, 1.0, 0.09) == pytest.approx(found, abs=0.012)
 
 
+def test_the_design_is_what_gelman_and_carlin_compute():
+    """Their example of beauty and sex ratio: a true 0.1, a standard error of 3.3: 5.0%, 46%, 77 times."""
+    design = analyse_design(0.1, 1001, 3.3 * math.sqrt(1001))
+    assert design.power == pytest.approx(0.05, abs=0.001)
+    assert design.wrong_sign == pytest.approx(0.46, abs=0.01)
+    assert design.exaggeration == pytest.approx(77, abs=1.5)
+    assert power(0.7, 5, 0.8, 0.02) == pytest.approx(analyse_design(0.7, 5, 0.8, 0.02).power)
+    assert math.isnan(analyse_design(0.5, 1, math.nan).power)
+
+
+def test_the_design_is_what_a_simulation_finds():
+    random = np.random.default_rng(8)
+    values = 0.5 + random.normal(size=(100_000, 3)) + 0.3 * random.normal(size=(100_000, 1))
+    found = estimate(values, 0.09)
+    claimed = found.mean[found.p_value <= 0.05]
+    design = analyse_design(0.5, 3, 1.0, 0.09)
+    assert design.power == pytest.approx(len(claimed) / 100_000, abs=0.005)
+    assert design.wrong_sign == pytest.approx(np.mean(claimed < 0), abs=0.03)
+    assert design.exaggeration == pytest.approx(np.mean(abs(claimed)) / 0.5, rel=0.05)
+
+
+def test_a_claim_is_false_with_half_the_p_value():
+    """With a flat prior, for seeds alone: Student's t below 0, as Christodoulou et al. (2025) have it for images."""
+    found = compare(arms_with(3, 4, 5, 3), MIOU)[0]
+    t = found.difference * 2 / found.deviation
+    assert found.false_claim == pytest.approx(stats.t.cdf(-t, 3), rel=1e-3)
+    assert 0 < found.power < 1 < found.exaggeration
+
+
 def test_what_can_be_seen_and_the_seeds_for_it_undo_each_other():
     for seeds in (2, 3, 6, 20):
         smallest = smallest_detectable(seeds, 0.8, 0.02)
@@ -225,6 +259,25 @@ def test_the_sentence_of_a_difference():
     )
     assert forth.difference == pytest.approx(np.mean(list(forth.differences.values())))
     assert forth.p_value == forth.p_holm < 0.05
+
+
+def test_an_interval_that_leaves_out_0_does_not_end_at_0_by_rounding():
+    found = replace(compare(arms_with(3, 4, 5, 3), MIOU)[0], interval=Interval(0.004, 2.03))
+    assert verdict_sentence(found).endswith("[0.004, 2.030]")
+    assert interval([0.004, 2.03], signed=True) == "[+0.004, +2.030]"
+    assert interval([-0.004, 2.03]) == "[0.0, 2.0]", "this one holds 0"
+    worse = replace(found, outcome="worse", difference=-1.0, interval=Interval(-2.0, -0.03))
+    assert verdict_sentence(worse).endswith("[0.03, 2.00]")
+
+
+def test_an_outlier_is_far_from_its_arm_by_the_spread_of_all():
+    good = {"a": {0: 60.1, 1: 61.0, 2: 60.5}, "b": {0: 65.2, 1: 65.9, 2: 64.8, 3: 65.0}}
+    assert find_outliers(good) == []
+    good["a"][1] = 12.0
+    assert find_outliers(good) == [Outlier("a", 1, 12.0, 60.1)]
+    close = {"a": {0: 60.0, 1: 60.01, 2: 60.02, 3: 62.9}}
+    assert find_outliers(close) == [], "less than 3 points"
+    assert find_outliers({"a": {0: 60.0, 1: 10.0}}) == [], "nobody can say which of two is wrong"
 
 
 def test_the_sentence_of_no_difference():

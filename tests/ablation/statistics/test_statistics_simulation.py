@@ -69,14 +69,14 @@ FILMS = np.repeat(["a", "b"], [62, 171])  # as many frames as the two films of C
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("correlation", [0.5, 0.75])
+@pytest.mark.parametrize(("correlation", "most"), [(0.5, 0.068), (0.75, 0.1)])  # two standard errors above 5% and 8%
 @pytest.mark.parametrize("seed_noise", [0.1, 0.02])
-def test_frames_of_a_film_are_resampled_in_blocks(correlation, seed_noise):
-    """The seeds agree well: what the images do decides."""
+def test_frames_of_a_film_are_resampled_in_blocks(correlation, most, seed_noise):
+    """The seeds agree well: what the images do decides. Some 20 blocks are few: in docs/statistics.md 8% remain."""
     noise = {"groups": FILMS, "correlation": correlation}
     wrong, covered = check_confusions(600, 3, 233, seed_noise, 0.6, **noise)
-    assert wrong <= 0.068  # two standard errors above 5%
-    assert 0.925 <= covered <= 0.98
+    assert wrong <= most
+    assert 0.915 <= covered <= 0.98
 
 
 @pytest.mark.slow
