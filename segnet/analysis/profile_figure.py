@@ -63,14 +63,20 @@ def draw_effective_field(axis: "Axes", profile: Profile) -> None:
 
 def _draw_stage_costs(macs: "Axes", memory: "Axes", profile: Profile) -> None:
     names = [stage.name for stage in profile.stages]
-    macs.barh(names, [stage.macs / 1e6 for stage in profile.stages], color="#0072b2")
+    bars = macs.barh(names, [stage.macs / 1e6 for stage in profile.stages], color="#0072b2")
+    macs.bar_label(bars, labels=[f"{stage.macs / 1e6:,.4g}" for stage in profile.stages], fontsize=7, padding=2)
     macs.set_xlabel("million multiply-accumulates")
     activations = [stage.activation_bytes / 2**20 for stage in profile.stages]
     indices = [stage.index_bytes / 2**20 for stage in profile.stages]
     memory.barh(names, activations, color="#009e73", label="activations")
-    memory.barh(names, indices, left=activations, color="#e69f00", label="pool indices")
+    bars = memory.barh(names, indices, left=activations, color="#e69f00", label="pool indices")
+    totals = [f"{sum(pair):,.3g}" for pair in zip(activations, indices, strict=True)]
+    memory.bar_label(bars, labels=totals, fontsize=7, padding=2)
+    # The empty bars of stages without pool indices would hold the margin at their left end.
+    memory.set_xlim(0, 1.14 * max(map(sum, zip(activations, indices, strict=True))))
     memory.set_xlabel("MiB kept for the backward pass")
     memory.legend(fontsize=8, frameon=False)
+    macs.margins(x=0.14)  # room for the values
     for axis in (macs, memory):
         axis.invert_yaxis()
         axis.spines[["top", "right"]].set_visible(False)

@@ -102,7 +102,7 @@ def load(
     checkpoint: str = "best",
     device: str = "auto",
     precision: str = "auto",
-    memory_gib: float = 1.0,
+    memory_gib: float = 0.5,
     flips: str = "none",
 ) -> Model:
     """Load a trained network from a run folder. The data set's files and code are not needed.

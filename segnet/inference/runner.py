@@ -37,7 +37,8 @@ class Runner:
         network: in evaluation mode, on its device; its output is ``factor`` times as large as its input.
         channels: of an image.
         precision: "auto", "32-true", "bf16-mixed" or "16-mixed".
-        memory_gib: about how much memory the network's features may take; a larger image is run in tiles.
+        memory_gib: about how much memory the network's features may take; a larger image is run in tiles, which take
+            about as much with their output.
         flips: average the output over the image and its mirror images: "none", "horizontal" or "both".
 
     Raises:
@@ -49,7 +50,7 @@ class Runner:
         network: nn.Module,
         channels: int,
         precision: str = "auto",
-        memory_gib: float = 1.0,
+        memory_gib: float = 0.5,
         flips: str = "none",
     ) -> None:
         require(0 < memory_gib < math.inf, "memory_gib", memory_gib, "a number above 0")
@@ -71,7 +72,7 @@ class Runner:
         if height * width <= SMALL or count * height * width * self.pixel_bytes <= self.memory:
             yield 0, self._run(images)
             return
-        side = int(math.sqrt(self.memory / (count * self.pixel_bytes)))
+        side = self._tile_side(count, width)
         tiles, is_exact = plan_tiles(side, self.reach, self.stride, self.factor)
         if height <= tiles.side and width <= tiles.side:
             yield 0, self._run(images)
@@ -83,6 +84,13 @@ class Runner:
                 *(width, height, tiles.side, count * height * width * self.pixel_bytes / 2**30 + 0.05),
             )
         yield from run_in_tiles(self._run, images, tiles)
+
+    def _tile_side(self, count: int, width: int) -> int:
+        """Return the side of tiles whose features fit the memory, beside the output of two rows of tiles."""
+        channels = int(getattr(self.network, "num_classes", self.channels))
+        rows = 2 * 4 * channels * self.factor**2 * width * count  # bytes for each row of input pixels
+        features = count * self.pixel_bytes
+        return int((math.sqrt(rows**2 + 4 * features * self.memory) - rows) / (2 * features))
 
     def batch_size(self, height: int, width: int, largest: int) -> int:
         """Return how many images of a size fit the memory at once, 1 at least and ``largest`` at most."""

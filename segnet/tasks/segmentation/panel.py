@@ -4,44 +4,97 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from torch import nn
 
 from segnet.data import DataModule
 from segnet.data.samples import Sample
-from segnet.tasks.segmentation.pictures import IGNORED_COLOUR, WRONG_COLOUR, colourise, error_map
-from segnet.tasks.segmentation.prediction import predict
+from segnet.metrics import image_confusions, scores
+from segnet.tasks.segmentation.pictures import WRONG_COLOUR, colour_of_ignored, colourise, error_map
+from segnet.tasks.segmentation.prediction import predict, predict_batches
+
+CELL = 3.2
+"""Width of a picture, inches."""
+TITLE = 0.5
+"""Height of what stands above a row, inches."""
+LONGEST_NAME = 44
 
 
-def draw_panel(network: nn.Module, data: DataModule, split: str, rows: int = 4) -> bytes:
-    """Draw ``rows`` evenly spaced samples of a split, with the classes' colours; return the picture as PNG."""
+def draw_panel(network: nn.Module, data: DataModule, split: str) -> bytes:
+    """Draw the images of a split on which the network does worst, median and best, by their own mIoU.
+
+    Returns:
+        The picture as PNG.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Patch
 
     network.eval()
     samples, names = data.eval_loader(split).dataset, data.split(split).ids
-    chosen = np.unique(np.linspace(0, len(names) - 1, rows).round().astype(int))
-    height, width = samples[0]["label"].shape
-    cell = 3.2
-    figure = Figure(figsize=(4 * cell, (len(chosen) * height / width) * cell + 0.9), layout="constrained")
+    found = image_mious(network, data, split)
+    rows = choose_rows(found)
+    shown = [samples[index] for _, index in rows]
+    heights = [CELL * sample["label"].shape[0] / sample["label"].shape[1] + TITLE for sample in shown]
+    figure = Figure(figsize=(4 * CELL, sum(heights) + 0.9), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(len(chosen), 4, squeeze=False)
-    for row, index in zip(axes, chosen, strict=True):
-        _draw_row(row, network, samples[int(index)], data, names[int(index)])
-    for axis, title in zip(axes[0], ("image", "label", "prediction", "errors"), strict=True):
-        axis.set_title(title)
+    axes = figure.subplots(len(rows), 4, squeeze=False, gridspec_kw={"height_ratios": heights})
+    ignored = colour_of_ignored(data.colours)
+    for row, sample, (rule, index) in zip(axes, shown, rows, strict=True):
+        _draw_row(row, network, sample, data, ignored)
+        title = f"{rule} of {len(names)}: {shorten(names[index])}, mIoU {_percent(found[index])}"
+        row[0].set_title(f"{title}\nimage", loc="left", fontsize=10)
+        for axis, what in zip(row[1:], ("label", "prediction", "errors"), strict=True):
+            axis.set_title(what, loc="left", fontsize=10)
     patches = [
         Patch(facecolor=_unit_colour(colour), edgecolor="grey", label=name)
         for name, colour in [
             *zip(data.classes, data.colours, strict=True),
-            ("not scored", IGNORED_COLOUR),
+            ("not scored", ignored),
             ("error", WRONG_COLOUR),
         ]
     ]
-    figure.legend(handles=patches, loc="outside lower center", ncols=7, fontsize=8, frameon=False)
+    figure.legend(handles=patches, loc="outside lower center", ncols=7, fontsize=9, frameon=False)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110)
     return picture.getvalue()
+
+
+def image_mious(network: nn.Module, data: DataModule, split: str) -> np.ndarray:
+    """Score each image of a split by itself: the mean IoU of the classes that occur in it; NaN where nothing counts."""
+    facts = (len(data.classes), data.ignore_index)
+    found = [
+        scores(torch.as_tensor(confusion), data.ignore_index).miou
+        for predictions, labels in predict_batches(network, data.eval_loader(split))
+        for confusion in image_confusions(predictions, labels, *facts)
+    ]
+    return np.array(found)
+
+
+def choose_rows(mious: np.ndarray) -> list[tuple[str, int]]:
+    """Choose the worst, the median and the best image, each once; one that has no score only where none has.
+
+    Returns:
+        The rule and the place of each.
+    """
+    order = [int(place) for place in np.argsort(mious, kind="stable") if not np.isnan(mious[place])]
+    if not order:
+        return [("first", 0)]
+    chosen = {"worst": order[0], "median": order[(len(order) - 1) // 2], "best": order[-1]}
+    once: dict[int, str] = {}
+    for rule, place in sorted(chosen.items(), key=lambda pair: pair[0] == "median"):
+        once.setdefault(place, rule)
+    return sorted(((rule, place) for place, rule in once.items()), key=lambda row: order.index(row[1]))
+
+
+def shorten(name: str) -> str:
+    """Leave out the middle of a long name."""
+    half = LONGEST_NAME // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
+
+
+def _percent(miou: float) -> str:
+    return "none: nothing is scored" if np.isnan(miou) else f"{miou:.3f}"
 
 
 def _unit_colour(colour: Sequence[int]) -> tuple[float, float, float]:
@@ -49,18 +102,21 @@ def _unit_colour(colour: Sequence[int]) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def _draw_row(axes: np.ndarray, network: nn.Module, sample: Sample, data: DataModule, name: str) -> None:
+def _draw_row(
+    axes: np.ndarray, network: nn.Module, sample: Sample, data: DataModule, ignored: tuple[int, int, int]
+) -> None:
     label = sample["label"].numpy()
     prediction = predict(network, sample["image"][None], label.shape)[0].cpu().numpy()
     image = sample["image"].permute(1, 2, 0).numpy()
+    coloured = colourise(label, data.colours, ignored)
+    coloured[label == data.ignore_index] = ignored
     pictures = (
         image if image.shape[-1] == 3 else np.repeat(image, 3, axis=-1),
-        colourise(np.where(label == data.ignore_index, 255, label), data.colours),
-        colourise(prediction, data.colours),
-        error_map(prediction, label, data.ignore_index),
+        coloured,
+        colourise(prediction, data.colours, ignored),
+        error_map(prediction, label, data.ignore_index, ignored),
     )
     for axis, picture in zip(axes, pictures, strict=True):
         axis.imshow(picture, interpolation="nearest")
         axis.set_xticks([])
         axis.set_yticks([])
-    axes[0].set_ylabel(name, fontsize=7)

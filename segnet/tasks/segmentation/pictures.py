@@ -7,19 +7,37 @@ import numpy as np
 IGNORED_COLOUR = (0, 0, 0)
 ROWS_AT_ONCE = 256
 RIGHT_COLOUR, WRONG_COLOUR = (235, 235, 235), (200, 30, 60)
+CANDIDATES = (
+    *((0, 0, 0), (120, 120, 120), (255, 255, 255), (255, 255, 0)),
+    *((0, 255, 255), (255, 0, 255), (0, 90, 255), (255, 140, 0)),
+)
 
 
-def colourise(classes: np.ndarray, colours: Sequence[Sequence[int]]) -> np.ndarray:
-    """Take classes ``(H, W)`` to RGB ``(H, W, 3)`` uint8; whatever is no class is black."""
+def colour_of_ignored(colours: Sequence[Sequence[int]]) -> tuple[int, int, int]:
+    """Choose a colour for what is not scored: the one of eight that is farthest from all classes' and from an error's.
+
+    Black is a class in many data sets.
+    """
+    taken = np.array([*map(list, colours), RIGHT_COLOUR, WRONG_COLOUR], dtype=float)
+    distances = [np.linalg.norm(taken - candidate, axis=1).min() for candidate in CANDIDATES]
+    return CANDIDATES[int(np.argmax(distances))]
+
+
+def colourise(
+    classes: np.ndarray, colours: Sequence[Sequence[int]], ignored: Sequence[int] = IGNORED_COLOUR
+) -> np.ndarray:
+    """Take classes ``(H, W)`` to RGB ``(H, W, 3)`` uint8; whatever is no class gets the colour ``ignored``."""
     palette = np.zeros((256, 3), np.uint8)
-    palette[:] = IGNORED_COLOUR
+    palette[:] = ignored
     palette[: len(colours)] = np.array(colours)
     return palette[classes.astype(np.uint8)]
 
 
-def error_map(prediction: np.ndarray, label: np.ndarray, ignore_index: int) -> np.ndarray:
-    """Return RGB ``(H, W, 3)`` uint8: light where right, red where wrong, black where not scored."""
-    colours = np.array([RIGHT_COLOUR, WRONG_COLOUR, IGNORED_COLOUR], np.uint8)
+def error_map(
+    prediction: np.ndarray, label: np.ndarray, ignore_index: int, ignored: Sequence[int] = IGNORED_COLOUR
+) -> np.ndarray:
+    """Return RGB ``(H, W, 3)`` uint8: light where right, red where wrong, ``ignored`` where not scored."""
+    colours = np.array([RIGHT_COLOUR, WRONG_COLOUR, ignored], np.uint8)
     return colours[np.where(label == ignore_index, 2, prediction != label)]
 
 

@@ -110,7 +110,7 @@ class Segmentation:
         )
 
     def panel(self, network: nn.Module, data: DataModule, split: str) -> bytes:
-        """Draw image, label, prediction and errors side by side."""
+        """Draw the worst, the median and the best image with label, prediction and errors."""
         return draw_panel(network, data, split)
 
     def kinds(self, asked: Sequence[str] | None) -> Sequence[str]:

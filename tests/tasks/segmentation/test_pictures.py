@@ -1,6 +1,14 @@
 import numpy as np
 
-from segnet.tasks.segmentation.pictures import IGNORED_COLOUR, RIGHT_COLOUR, WRONG_COLOUR, colourise, error_map, overlay
+from segnet.tasks.segmentation.pictures import (
+    IGNORED_COLOUR,
+    RIGHT_COLOUR,
+    WRONG_COLOUR,
+    colour_of_ignored,
+    colourise,
+    error_map,
+    overlay,
+)
 
 
 def test_each_class_has_its_colour_and_what_is_no_class_is_black():
@@ -19,3 +27,16 @@ def test_opacity_mixes_colours_into_the_image():
     assert overlay(image, colours, 0.0).tolist() == [[[100, 100, 100]]]
     assert overlay(image, colours, 1.0).tolist() == [[[200, 0, 100]]]
     assert overlay(image, colours, 0.25).tolist() == [[[125, 75, 100]]]
+
+
+def test_what_is_not_scored_has_a_colour_that_no_class_has():
+    for colours in (
+        [(0, 0, 0), (255, 255, 255)],
+        [(120, 120, 120), (200, 30, 60)],
+        [(255, 255, 0), (0, 0, 0), (0, 255, 255)],
+    ):
+        chosen = np.array(colour_of_ignored(colours), dtype=float)
+        taken = np.array([*colours, RIGHT_COLOUR, WRONG_COLOUR], dtype=float)
+        assert np.linalg.norm(taken - chosen, axis=1).min() > 80
+    errors = error_map(np.array([[1]]), np.array([[255]]), 255, ignored=(1, 2, 3))
+    assert errors.tolist() == [[[1, 2, 3]]]
