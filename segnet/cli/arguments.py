@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 DATA_PATHS = ("data.root", "data.cache_dir", "data_root")
-PATHS = frozenset(["run", "run_dir", "resume", "ablation_dir", "report", "verify", "input", "output", *DATA_PATHS])
+PATHS = frozenset(
+    ["run", "run_dir", "resume", "table", "ablation_dir", "report", "verify", "input", "output", *DATA_PATHS]
+)
 """Settings whose values are paths, in any command."""
 _ABSENT = object()
 

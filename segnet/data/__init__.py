@@ -4,8 +4,11 @@ from segnet.data.augmentation.augmentation import Augmentation
 from segnet.data.datasets.acquisition import Acquisition
 from segnet.data.datasets.brain import Brain
 from segnet.data.datasets.camvid import CamVid
+from segnet.data.datasets.cityscapes import Cityscapes
 from segnet.data.datasets.folder import Folder
+from segnet.data.datasets.pet import Pet
 from segnet.data.datasets.shapes import Shapes
+from segnet.data.datasets.voc import PascalVOC
 from segnet.data.images import read_image, read_label
 from segnet.data.module import DataModule
 from segnet.data.samples import FileDataset, Sample, SegmentationDataset, sample_groups
@@ -15,9 +18,12 @@ __all__ = [
     "Augmentation",
     "Brain",
     "CamVid",
+    "Cityscapes",
     "DataModule",
     "FileDataset",
     "Folder",
+    "PascalVOC",
+    "Pet",
     "Sample",
     "SegmentationDataset",
     "Shapes",

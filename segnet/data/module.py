@@ -95,8 +95,12 @@ class DataModule:
         if name not in SPLITS:
             raise UserError(f"there is no split {name!r}: choose one of {', '.join(SPLITS)}")
         if name not in self._splits:
-            self._splits[name] = decode_once(self._dataset(split=name), name, self.cache_budget, self.cache_dir)
+            self._splits[name] = decode_once(self.source(name), name, self.cache_budget, self.cache_dir)
         return self._splits[name]
+
+    def source(self, name: str) -> SegmentationDataset:
+        """Return a split that is read from its files, and not from the cache of decoded ones."""
+        return self._dataset(split=name)
 
     def pixel_counts(self, split: str) -> Tensor:
         """Check all samples of a split and return the pixels of each class, ``(images, K)`` int64."""

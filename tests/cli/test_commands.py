@@ -264,7 +264,7 @@ def test_shell_completion_and_help(call):
     assert lines[0].startswith("segnet-train: ")
     assert "segnet-train -m upsampler=" in out
     assert any(line.startswith("  upsampler      bed_of_nails bicubic [bilinear] carafe") for line in lines)
-    assert "  data           [brain] camvid folder shapes" in lines  # base is no choice
+    assert "  data           [brain] camvid cityscapes folder pet shapes voc" in lines  # base is no choice
     assert any(line.startswith("  seed: 0") for line in lines)
     code, out, _ = call(train, "-sc", "install=bash")
     assert code == 0

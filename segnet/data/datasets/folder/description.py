@@ -88,27 +88,35 @@ def describe_folder(root: Path) -> FolderDescription:
     path = root / FILE
     if path.is_file():
         return read_description(path)
-    layout = find_layout(root)
-    splits: dict[str, Any] = {"val": 0.15, "test": 0.15, "seed": 0, "group": None}
-    samples = [sample for group in layout.splits.values() for sample in group]
-    facts = inspect_masks(root / sample.mask for sample in samples)
-    classes, ignore = name_classes(facts)
-    training = split_samples(layout, splits)["train"]
-    images = inspect_images([root / sample.image for sample in training])
-    description = _description(layout, facts, classes, ignore, images, splits)
+    description = look_at(root, find_layout(root))
     text = HEADER + yaml.safe_dump(_plain(description), sort_keys=False, default_flow_style=None, width=110)
     try:
         write_whole(path, text)
     except OSError as error:
         raise UserError(f"cannot write {path}, which says what the masks mean: {error.strerror or error}") from error
     height, width = description.size
+    samples = sum(map(len, find_layout(root).splits.values()))
     log.info(
         "found in %s: %s, %d images of %dx%d (median), %d channel%s, %s masks with the classes %s; look at %s, change "
         "what is wrong",
-        *(root, description.layout, len(samples), width, height, description.channels),
-        *("s" if description.channels > 1 else "", description.masks, ", ".join(classes), path),
+        *(root, description.layout, samples, width, height, description.channels),
+        *("s" if description.channels > 1 else "", description.masks, ", ".join(description.classes), path),
     )
     return description
+
+
+def look_at(root: Path, layout: Layout) -> FolderDescription:
+    """Find out what the samples of a folder hold.
+
+    Raises:
+        UserError: see :func:`inspect_masks`.
+    """
+    splits: dict[str, Any] = {"val": 0.15, "test": 0.15, "seed": 0, "group": None}
+    facts = inspect_masks(root / sample.mask for group in layout.splits.values() for sample in group)
+    classes, ignore = name_classes(facts)
+    training = split_samples(layout, splits)["train"]
+    images = inspect_images([root / sample.image for sample in training])
+    return _description(layout, facts, classes, ignore, images, splits)
 
 
 def _description(
@@ -230,15 +238,54 @@ def read_description(path: Path) -> FolderDescription:
         given = set(values) if isinstance(values, dict) else set()
         strange = sorted(given.symmetric_difference(keys))
         raise UserError(f"{path} should have the keys {', '.join(keys)}; look at {', '.join(map(str, strange))}")
+    _check_types(path, values)
     classes = {str(name): _class(path, name, entry, values["masks"]) for name, entry in values["classes"].items()}
     tuples = {key: tuple(values[key]) for key in ("size", "mean", "std")}
     return FolderDescription(**values | {"classes": classes} | tuples)
+
+
+def _check_types(path: Path, values: Mapping[str, Any]) -> None:
+    """Refuse what is of another kind than :func:`describe_folder` writes."""
+    kinds: Mapping[str, tuple[type, str]] = {
+        "classes": (dict, "a mapping from names to values or colours"),
+        "ignore": (list, "a list"),
+        "mean": (list, "a list of numbers"),
+        "std": (list, "a list of numbers"),
+        "size": (list, "[height, width]"),
+        "splits": (dict, "a mapping with val, test, seed and group"),
+    }
+    for key, (kind, words) in kinds.items():
+        if not isinstance(values[key], kind):
+            raise UserError(f"{path}: {key} is {values[key]!r}, and has to be {words}")
+    if values["masks"] not in ("index", "colour"):
+        raise UserError(f"{path}: masks is {values['masks']!r}, and has to be index or colour")
+    for key in ("val", "test"):
+        share = values["splits"].get(key, 0)
+        if not isinstance(share, (int, float)) or not 0 <= share < 1:
+            raise UserError(f"{path}: splits.{key} is {share!r}, and has to be a share from 0 to below 1")
+    _check_entries(path, "ignore", values["ignore"], values["masks"])
+
+
+def _check_entries(path: Path, key: str, entries: Any, masks: str) -> None:
+    """Refuse what is no value of a mask, or no colour, whichever the masks hold."""
+
+    def number(value: Any) -> bool:
+        return isinstance(value, int) and 0 <= value <= 255
+
+    for entry in entries if isinstance(entries, list) else [entries]:
+        colour = isinstance(entry, list) and len(entry) == 3 and all(map(number, entry))
+        if not (number(entry) if masks == "index" else colour):
+            wanted = "numbers from 0 to 255" if masks == "index" else "colours such as [255, 0, 0]"
+            raise UserError(f"{path}: {key} holds {entry!r}, and has to list {wanted}")
 
 
 def _class(path: Path, name: object, entry: Any, masks: str) -> FolderClass:
     kind = "values" if masks == "index" else "colours"
     if not isinstance(entry, dict) or not entry.get(kind) or set(entry) - {"values", "colours", "colour"}:
         raise UserError(f"{path}: classes.{name} needs {kind} and a colour, as in {{{kind}: [...], colour: [0, 0, 0]}}")
+    _check_entries(path, f"classes.{name}.{kind}", entry[kind], masks)
+    if "colour" in entry:
+        _check_entries(path, f"classes.{name}.colour", [entry["colour"]], "colour")
     colours = tuple(tuple(colour) for colour in entry.get("colours", ()))
     drawn = tuple(entry.get("colour") or (colours[0] if colours else _colour(len(str(name)))))
     return FolderClass(tuple(entry.get("values", ())), colours, drawn)

@@ -1,5 +1,6 @@
 """Images and masks of one's own, in a folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from segnet.data.datasets.folder.description import (
     group_of,
     split_samples,
 )
-from segnet.data.datasets.folder.layout import find_layout
+from segnet.data.datasets.folder.layout import Sample, find_layout
 from segnet.data.datasets.folder.masks import classes_of_colours
 from segnet.data.images import read_image, read_label
 from segnet.errors import UserError
@@ -27,17 +28,26 @@ class Folder:
         split: "train", "val" or "test".
         root: the folder.
         channels: of the images, 1 or 3; None takes what ``dataset.yaml`` says.
+        description: what stands in ``dataset.yaml``; None reads it.
+        samples: of this split; None finds them.
 
     Raises:
         UserError: the folder is in no arrangement that is known; see
             :func:`segnet.data.datasets.folder.describe_folder`.
     """
 
-    def __init__(self, split: str, root: str | Path, channels: int | None = None) -> None:
+    def __init__(
+        self,
+        split: str,
+        root: str | Path,
+        channels: int | None = None,
+        description: FolderDescription | None = None,
+        samples: Sequence[Sample] | None = None,
+    ) -> None:
         self.root = Path(root)
-        description = describe_folder(self.root)
-        self.samples = split_samples(find_layout(self.root), description.splits)[split]
-        self.ids = [sample.image.as_posix() for sample in self.samples]
+        description = description or describe_folder(self.root)
+        self.samples = split_samples(find_layout(self.root), description.splits)[split] if samples is None else samples
+        self.ids: Sequence[str] = [sample.image.as_posix() for sample in self.samples]
         self.groups = [group_of(sample, description.splits.get("group")) for sample in self.samples]
         self.channels, self.masks = channels or description.channels, description.masks
         self.table = value_table(description)

@@ -1,10 +1,10 @@
 """Which image belongs to which mask, and to which split, in a folder as people keep them."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from segnet.data.images import SUFFIXES
+from segnet.data.images import SUFFIXES, read_lines
 from segnet.errors import UserError
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages")
@@ -38,22 +38,39 @@ class Layout:
     splits: Mapping[str, tuple[Sample, ...]]
 
 
-def find_layout(root: Path) -> Layout:
-    """Find the samples of a folder.
+LEAVE_OUT = "leave_out.txt"
+"""Lists images, a path below the root in each line, that are treated as if they were not there, and their masks too."""
+
+
+@dataclass
+class Unpaired:
+    """Files without a partner, below the root, where they are collected instead of refused."""
+
+    images: list[Path] = field(default_factory=list)
+    masks: list[Path] = field(default_factory=list)
+
+
+def find_layout(root: Path, unpaired: Unpaired | None = None) -> Layout:
+    """Find the samples of a folder; what ``leave_out.txt`` in it lists is left out.
 
     Known are, with ``images`` and ``masks`` standing for the usual names of both: ``images/`` beside ``masks/``;
     ``train/images`` and ``train/masks``; ``images/train`` and ``masks/train``; ``train/`` beside ``trainannot/``; and
     masks beside their images, called ``NAME_mask.png``.
+
+    Args:
+        root: the folder.
+        unpaired: takes files without a partner; None: they are an error.
 
     Raises:
         UserError: there is no such folder, nothing in it is known, or an image and a mask have no partner.
     """
     if not root.is_dir():
         raise UserError(f"data.root={root} is not a folder")
+    found = Unpaired()
     for find in (_splits_inside, _splits_outside, _side_by_side, _annotated, _suffixed):
-        layout = find(root)
+        layout = find(root, found)
         if layout is not None:
-            return layout
+            return _without(root, layout, found, unpaired)
     raise UserError(
         f"data.root={root} holds no images with masks in an arrangement that is known: put images into "
         f"{root / 'images'} and masks of the same names into {root / 'masks'}, or name a mask NAME_mask.png beside its "
@@ -61,12 +78,30 @@ def find_layout(root: Path) -> Layout:
     )
 
 
-def _side_by_side(root: Path) -> Layout | None:
+def _without(root: Path, layout: Layout, found: Unpaired, unpaired: Unpaired | None) -> Layout:
+    """Leave out what is listed; refuse or collect what is unpaired beside it."""
+    listing = root / LEAVE_OUT
+    listed = {Path(line.strip()) for line in read_lines(listing) if line.strip()} if listing.is_file() else set()
+    found.images = [path for path in found.images if path not in listed]
+    found.masks = [path for path in found.masks if path not in listed]
+    if unpaired is None:
+        _refuse_missing(found.images, "mask", root)
+        _refuse_missing(found.masks, "image", root)
+    else:
+        unpaired.images, unpaired.masks = found.images, found.masks
+    kept = {
+        split: tuple(sample for sample in samples if sample.image not in listed)
+        for split, samples in layout.splits.items()
+    }
+    return Layout(layout.name, kept)
+
+
+def _side_by_side(root: Path, unpaired: Unpaired) -> Layout | None:
     pair = _image_and_mask_folder(root)
-    return pair and Layout(f"{pair[0].name}/ beside {pair[1].name}/", {"all": _pairs(root, *pair)})
+    return pair and Layout(f"{pair[0].name}/ beside {pair[1].name}/", {"all": _pairs(root, *pair, unpaired)})
 
 
-def _splits_outside(root: Path) -> Layout | None:
+def _splits_outside(root: Path, unpaired: Unpaired) -> Layout | None:
     """Find ``train/images`` and ``train/masks``."""
     found = {}
     for split, folder in _split_folders(root):
@@ -77,10 +112,10 @@ def _splits_outside(root: Path) -> Layout | None:
         return None
     folder, pair = found["train"]
     name = f"{folder.name}/{pair[0].name} beside {folder.name}/{pair[1].name}"
-    return Layout(name, {split: _pairs(root, *pair) for split, (_, pair) in found.items()})
+    return Layout(name, {split: _pairs(root, *pair, unpaired) for split, (_, pair) in found.items()})
 
 
-def _splits_inside(root: Path) -> Layout | None:
+def _splits_inside(root: Path, unpaired: Unpaired) -> Layout | None:
     """Find ``images/train`` and ``masks/train``."""
     pair = _image_and_mask_folder(root)
     if pair is None:
@@ -90,10 +125,10 @@ def _splits_inside(root: Path) -> Layout | None:
     if "train" not in shared:
         return None
     name = f"{pair[0].name}/{images['train'].name} beside {pair[1].name}/{masks['train'].name}"
-    return Layout(name, {split: _pairs(root, images[split], masks[split]) for split in shared})
+    return Layout(name, {split: _pairs(root, images[split], masks[split], unpaired) for split in shared})
 
 
-def _annotated(root: Path) -> Layout | None:
+def _annotated(root: Path, unpaired: Unpaired) -> Layout | None:
     """Find ``train/`` beside ``trainannot/``."""
     found = {}
     for split, folder in _split_folders(root):
@@ -104,10 +139,10 @@ def _annotated(root: Path) -> Layout | None:
     if "train" not in found:
         return None
     name = " beside ".join(f"{folder.name}/" for folder in found["train"])
-    return Layout(name, {split: _pairs(root, *pair) for split, pair in found.items()})
+    return Layout(name, {split: _pairs(root, *pair, unpaired) for split, pair in found.items()})
 
 
-def _suffixed(root: Path) -> Layout | None:
+def _suffixed(root: Path, unpaired: Unpaired) -> Layout | None:
     """Find ``NAME.jpg`` with ``NAME_mask.png`` beside it, in folders of splits or none."""
     folders = dict(_split_folders(root)) or {"all": root}
     splits, ending = {}, None
@@ -117,9 +152,11 @@ def _suffixed(root: Path) -> Layout | None:
         if ending is None:
             return None
         images = [stem for stem in files if not stem.endswith(ending)]
-        _refuse_missing([files[stem] for stem in images if f"{stem}{ending}" not in files], "mask", root)
+        unpaired.images += [files[stem].relative_to(root) for stem in images if f"{stem}{ending}" not in files]
         splits[split] = tuple(
-            Sample(files[stem].relative_to(root), files[f"{stem}{ending}"].relative_to(root)) for stem in sorted(images)
+            Sample(files[stem].relative_to(root), files[f"{stem}{ending}"].relative_to(root))
+            for stem in sorted(images)
+            if f"{stem}{ending}" in files
         )
     return Layout(f"NAME.* beside NAME{ending}.*", splits)
 
@@ -141,22 +178,21 @@ def _first_folder(root: Path, names: Iterable[str]) -> Path | None:
     return next((by_name[name.lower()] for name in names if name.lower() in by_name), None)
 
 
-def _pairs(root: Path, images: Path, masks: Path) -> tuple[Sample, ...]:
+def _pairs(root: Path, images: Path, masks: Path, unpaired: Unpaired) -> tuple[Sample, ...]:
     """Join images and masks of the same relative path without its suffix; a mask's name may end in ``_mask``."""
     by_name = {path.relative_to(masks).with_suffix(""): path for path in _files(masks)}
-    samples, without = [], []
+    samples = []
     for image in _files(images):
         name = image.relative_to(images).with_suffix("")
         candidates = [name, *(name.with_name(name.name + ending) for ending in MASK_ENDINGS)]
         mask = next((by_name[candidate] for candidate in candidates if candidate in by_name), None)
         if mask is None:
-            without.append(image)
+            unpaired.images.append(image.relative_to(root))
         else:
             samples.append(Sample(image.relative_to(root), mask.relative_to(root)))
-    _refuse_missing(without, "mask", root)
     paired = {root / sample.mask for sample in samples}
-    _refuse_missing([path for path in by_name.values() if path not in paired], "image", root)
-    if not samples:
+    unpaired.masks += [path.relative_to(root) for path in by_name.values() if path not in paired]
+    if not samples and not unpaired.images:
         raise UserError(f"{images} holds no images ({', '.join(SUFFIXES)})")
     return tuple(samples)
 
@@ -172,6 +208,6 @@ def _files(folder: Path) -> list[Path]:
 
 def _refuse_missing(paths: list[Path], partner: str, root: Path) -> None:
     if paths:
-        listed = ", ".join(str(path.relative_to(root)) for path in paths[:3])
+        listed = ", ".join(str(path) for path in paths[:3])
         more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
         raise UserError(f"{listed}{more} in {root} have no {partner}: add it, or move them elsewhere")

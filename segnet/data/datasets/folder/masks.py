@@ -44,7 +44,7 @@ def inspect_masks(paths: Iterable[Path]) -> MaskFacts:
     palette: dict[int, Colour] = {}
     first: dict[str, Path] = {}
     for path in paths:
-        kind = "colour" if _is_coloured(path) else "index"
+        kind = "colour" if is_coloured(path) else "index"
         first.setdefault(kind, path)
         if len(first) > 1:
             raise UserError(
@@ -90,7 +90,12 @@ def classes_of_colours(image: np.ndarray, colours: Sequence[Sequence[Colour]], o
     return np.where(keys[places] == pixels, indices[places], np.uint8(other)).astype(np.uint8)
 
 
-def _is_coloured(path: Path) -> bool:
+def is_coloured(path: Path) -> bool:
+    """Say whether a mask holds colours.
+
+    Raises:
+        UserError: it cannot be read.
+    """
     try:
         with Image.open(path) as image:
             return image.mode in ("RGB", "RGBA", "CMYK")

@@ -1,0 +1,145 @@
+"""``segnet-data``: what is in a data set, and what is wrong with it."""
+
+import csv
+import io
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from segnet.cli.entry import run_command
+from segnet.errors import UserError, require
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from segnet.data.samples import SegmentationDataset
+    from segnet.data.verification import Problem
+
+ACTIONS = ("verify",)
+LEAVE_OUT = "leave_out.txt"
+
+
+def work(config: DictConfig) -> None:
+    """Do what the action says."""
+    if config.action not in ACTIONS:
+        said = "" if config.action is None else f", and not {config.action}"
+        raise UserError(f"say what to do first: segnet-data {' or '.join(ACTIONS)}{said}, as in segnet-data verify")
+    require(config.fix in (None, "list"), "fix", config.fix, "list, or null")
+    require(config.threads is None or config.threads >= 1, "threads", config.threads, "an integer from 1 up, or null")
+    verify(config)
+
+
+def verify(config: DictConfig) -> None:
+    """Print all problems of a data set, and write them where it is asked for.
+
+    Raises:
+        UserError: there are errors.
+    """
+    from rich.console import Console
+
+    problems, images = _problems(config)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=200)
+    _print(console, problems, config.rows)
+    if config.table is not None:
+        _write_table(Path(config.table), problems)
+        print(f"written: {config.table}")
+    if config.fix == "list":
+        _write_list(config, problems)
+    count = Counter(problem.severity for problem in problems)
+    words = [f"{count[name]} {name}{'' if count[name] == 1 else 's'}" for name in ("error", "warning", "note")]
+    summary = f"{images} images: {', '.join(words)}"
+    if count["error"]:
+        raise UserError(summary)
+    print(summary)
+
+
+def _problems(config: DictConfig) -> tuple[list["Problem"], int]:
+    """Open the data set and verify it; return the problems, and how many images were read."""
+    from segnet.build import data_from_config
+    from segnet.data.verification import folder_splits, split_sources, verify_splits
+    from segnet.data.verification.problems import by_severity
+    from segnet.devices import available_cores
+
+    threads = config.threads or available_cores()
+    if config.data.dataset._target_ == "segnet.data.Folder" and config.data.root is not None:
+        # The settings of the config itself follow from the folder, which may be too broken for that.
+        folder = folder_splits(Path(config.data.root))
+        first, classes, ignore_index = folder.problems, folder.classes, int(config.data.ignore_index)
+        splits: dict[str, SegmentationDataset] = dict(folder.splits)
+        found = verify_splits(splits, classes, ignore_index, threads, _bar)
+        return by_severity(first + found), sum(len(split.ids) for split in splits.values())
+    data = data_from_config(config)
+    sources, first = split_sources(data)
+    found = verify_splits(sources, data.classes, data.ignore_index, threads, _bar)
+    return by_severity(first + found), sum(len(split.ids) for split in sources.values())
+
+
+def _bar(samples: Iterable[object], total: int) -> Iterable[object]:
+    from rich.progress import track
+
+    return track(samples, "reading", total, transient=True, disable=not sys.stdout.isatty())
+
+
+def _print(console: "Console", problems: list["Problem"], rows: int | None) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    if not problems:
+        return
+    table = Table("", "problem", "split", "file", "what, and what to do", show_lines=False)
+    of_kind = Counter((problem.kind, problem.split) for problem in problems)
+    shown: Counter[tuple[str, str]] = Counter()
+    colours = {"error": "red", "warning": "yellow", "note": "dim"}
+    for problem in problems:
+        key = (problem.kind, problem.split)
+        shown[key] += 1
+        if rows is None or shown[key] <= rows:
+            cells = [problem.kind, problem.split, problem.file, problem.detail]
+            table.add_row(Text(problem.severity, colours[problem.severity]), *map(Text, cells))
+        elif shown[key] == rows + 1:
+            more = f"and {of_kind[key] - rows} more: rows=null shows all"
+            table.add_row("", problem.kind, problem.split, "...", more)
+    console.print(table)
+
+
+def _write_table(path: Path, problems: list["Problem"]) -> None:
+    from segnet.run_folder import write_whole
+
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["severity", "problem", "split", "file", "detail"])
+    writer.writerows([[one.severity, one.kind, one.split, one.file, one.detail] for one in problems])
+    write_whole(path, text.getvalue())
+
+
+def _write_list(config: DictConfig, problems: list["Problem"]) -> None:
+    """Add the images with errors to the list of what is left out."""
+    from segnet.run_folder import write_whole
+
+    is_folder = config.data.dataset._target_ == "segnet.data.Folder"
+    path = Path(config.data.root if is_folder else ".") / LEAVE_OUT
+    before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    new = sorted({one.sample for one in problems if one.severity == "error" and one.sample} - set(before))
+    if not new:
+        print("nothing to leave out: no error is that of one image")
+        return
+    write_whole(path, "".join(f"{line}\n" for line in [*before, *new]))
+    heeded = "a training leaves them out from now on" if is_folder else "data=folder alone heeds such a list"
+    print(f"written: {path}, {len(new)} image{'' if len(new) == 1 else 's'} more; {heeded}")
+
+
+def main() -> None:
+    """Run the command; its first word is the action."""
+    if len(sys.argv) > 1 and "=" not in sys.argv[1] and not sys.argv[1].startswith("-"):
+        sys.argv[1] = f"action={sys.argv[1]}"
+    run_command("data", work)
+
+
+if __name__ == "__main__":
+    main()

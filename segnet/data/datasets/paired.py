@@ -1,0 +1,113 @@
+"""What public sets share: pairs of files, and label values that become classes by a table."""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from segnet.data.images import read_image, read_label, read_lines
+from segnet.errors import UserError
+
+IGNORE = 255
+UNKNOWN = 254
+"""What a label value without a class becomes until it is refused."""
+
+
+class PairedFiles:
+    """One split of a set whose images and labels are files.
+
+    Args:
+        pairs: the files of each image and its label.
+        ids: a name for each.
+        classes: the class of each label value, or 255 for pixels that do not count.
+        channels: of the images, 3, or 1 for their grey.
+    """
+
+    def __init__(
+        self, pairs: Sequence[tuple[Path, Path]], ids: Sequence[str], classes: Mapping[int, int], channels: int = 3
+    ) -> None:
+        self.pairs, self.ids, self.channels = list(pairs), list(ids), channels
+        self.table = np.full(256, UNKNOWN, np.uint8)
+        self.table[list(classes)] = list(classes.values())
+
+    def files(self, index: int) -> tuple[Path, Path]:
+        """Return the files of the image and its label."""
+        return self.pairs[index]
+
+    def load(self, index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Read image ``(H, W, C)`` and label ``(H, W)``, both uint8.
+
+        Raises:
+            UserError: a file cannot be read, the two differ in size, or the label holds a value without a class.
+        """
+        image_path, label_path = self.pairs[index]
+        image, values = read_image(image_path, self.channels), read_label(label_path)
+        if image.shape[:2] != values.shape:
+            raise UserError(
+                f"image and label differ in size: {image_path} is {image.shape[1]}x{image.shape[0]}, "
+                f"{label_path} is {values.shape[1]}x{values.shape[0]}"
+            )
+        label = self.table[values]
+        strange = values[label == UNKNOWN]
+        if strange.size:
+            raise UserError(f"the label {label_path} holds {strange[0]} ({strange.size} pixels), which is no class")
+        return image, label
+
+
+def find_set(root: Path, inside: Sequence[str], needed: str, name: str, page: str) -> Path:
+    """Return where a set lies: in ``root``, or in the folder that its archive unpacks to.
+
+    Args:
+        root: the folder that the user names.
+        inside: folders below it that are tried too.
+        needed: a file or folder that the set has.
+        name: of the set, for the message.
+        page: where it is offered.
+
+    Raises:
+        UserError: it is not there.
+    """
+    for place in (root, *(root / folder for folder in inside)):
+        if (place / needed).exists():
+            return place
+    raise UserError(
+        f"no {name} in {root.absolute()} ({needed} is missing): get it from {page}, unpack it, set data.root=FOLDER "
+        f"or name its parent in SEGNET_DATA"
+    )
+
+
+def listed_names(listing: Path) -> list[str]:
+    """Return the first word of each line that is neither empty nor a comment.
+
+    Raises:
+        UserError: there is none, or the file cannot be read.
+    """
+    names = [line.split()[0] for line in read_lines(listing) if line.strip() and not line.startswith("#")]
+    if not names:
+        raise UserError(f"{listing} names no images: unpack the archive again")
+    return names
+
+
+def existing_pairs(
+    names: Sequence[str], image: Callable[[str], Path], label: Callable[[str], Path]
+) -> list[tuple[Path, Path]]:
+    """Return the files of each name.
+
+    Raises:
+        UserError: some are missing.
+    """
+    pairs = [(image(name), label(name)) for name in names]
+    missing = [path for pair in pairs for path in pair if not path.is_file()]
+    if missing:
+        more = f", nor do {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise UserError(f"{missing[0]} does not exist{more}: unpack the archive again")
+    return pairs
+
+
+def held_out(name: str, share: float) -> bool:
+    """Say whether a name is among the share that a set without a validation split of its own holds out.
+
+    It depends on the name alone, so that it is the same everywhere, whatever else the list holds.
+    """
+    return zlib.crc32(name.encode()) < share * 2**32

@@ -1,0 +1,106 @@
+"""Opens a folder of images and masks although something in it is wrong."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from segnet.data.datasets.folder import Folder
+from segnet.data.datasets.folder.description import FILE, look_at, read_description, split_samples
+from segnet.data.datasets.folder.layout import Layout, Sample, Unpaired, find_layout
+from segnet.data.datasets.folder.masks import MOST_CLASSES, distinct_colours, is_coloured
+from segnet.data.images import read_image, read_label
+from segnet.data.verification.problems import Problem
+from segnet.devices import available_cores
+from segnet.errors import UserError
+
+
+@dataclass(frozen=True)
+class FolderSplits:
+    """The splits of a folder as far as they can be opened, the names of its classes, and what is wrong before that."""
+
+    splits: dict[str, Folder]
+    classes: list[str]
+    problems: list[Problem]
+
+
+def folder_splits(root: Path) -> FolderSplits:
+    """Open a folder; files without a partner and masks that cannot be taken are among the problems and left out.
+
+    Nothing is written. Where the folder has no ``dataset.yaml`` yet, what the other masks hold counts.
+
+    Raises:
+        UserError: it is in no arrangement that is known, or nothing is left.
+    """
+    unpaired = Unpaired()
+    layout = find_layout(root, unpaired)
+    problems = [_alone(path, "mask") for path in unpaired.images] + [_alone(path, "image") for path in unpaired.masks]
+    if (root / FILE).is_file():
+        description = read_description(root / FILE)
+    else:
+        bad = _bad_masks(root, [sample for samples in layout.splits.values() for sample in samples])
+        bad |= _bad_images(root, [one for some in layout.splits.values() for one in some if one not in bad])
+        problems += bad.values()
+        kept = {name: tuple(one for one in some if one not in bad) for name, some in layout.splits.items()}
+        layout = Layout(layout.name, kept)
+        if not any(kept.values()):
+            first = next(iter(problems)).detail if problems else "it is empty"
+            raise UserError(f"no image of {root} has a mask that can be taken: {first}")
+        description = look_at(root, layout)
+    samples = split_samples(layout, description.splits)
+    splits = {name: Folder(name, root, None, description, samples[name]) for name in ("train", "val", "test")}
+    return FolderSplits(splits, list(description.classes), problems)
+
+
+def _alone(path: Path, partner: str) -> Problem:
+    name = path.as_posix()
+    return Problem("error", "missing pair", "", name, f"it has no {partner}: add it, or leave this one out", name)
+
+
+def _bad_images(root: Path, samples: list[Sample]) -> dict[Sample, Problem]:
+    return _unreadable(samples, lambda sample: read_image(root / sample.image, 3))
+
+
+def _bad_masks(root: Path, samples: list[Sample]) -> dict[Sample, Problem]:
+    """Find masks that cannot be read, are in another form than most, or hold more values than classes can be."""
+    coloured: dict[Sample, bool] = {}
+
+    def look(sample: Sample) -> None:
+        path = root / sample.mask
+        coloured[sample] = is_coloured(path)
+        values = len(distinct_colours(read_image(path, 3)) if coloured[sample] else np.unique(read_label(path)))
+        if values > MOST_CLASSES:
+            raise UserError(
+                f"the mask {sample.mask} holds {values} {'colours' if coloured[sample] else 'values'}: its edges were "
+                f"smoothed, or it was saved as JPEG on the way, or it is a photo; export it anew as PNG"
+            )
+
+    bad = _unreadable(samples, look)
+    readable = [sample for sample in samples if sample not in bad]
+    usual = 2 * sum(coloured[sample] for sample in readable) > len(readable)
+    for sample in readable:
+        if (kind := coloured[sample]) != usual:
+            words = ("coloured", "not") if kind else ("not coloured", "are")
+            detail = f"the mask {sample.mask} is {words[0]}, and most masks {words[1]}: save all in one form"
+            bad[sample] = _problem(sample, "mask in another form", detail)
+    return bad
+
+
+def _unreadable(samples: list[Sample], look: Callable[[Sample], object]) -> dict[Sample, Problem]:
+    def problem(sample: Sample) -> Problem | None:
+        try:
+            look(sample)
+        except UserError as error:
+            kind = "unreadable" if "cannot read" in str(error) else "mask cannot be taken"
+            return _problem(sample, kind, str(error))
+        return None
+
+    with ThreadPoolExecutor(available_cores()) as pool:
+        found = zip(samples, pool.map(problem, samples), strict=True)
+        return {sample: wrong for sample, wrong in found if wrong is not None}
+
+
+def _problem(sample: Sample, kind: str, detail: str) -> Problem:
+    return Problem("error", kind, "", sample.image.as_posix(), detail, sample.image.as_posix())

@@ -1,0 +1,95 @@
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from segnet.cli import data
+from segnet.config import compose
+from segnet.data.datasets.folder.layout import find_layout
+from segnet.errors import UserError
+
+
+def run(*overrides):
+    data.work(compose(["action=verify", *overrides], "data"))
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for folder in ("images", "masks"):
+        (tmp_path / "photos" / folder).mkdir(parents=True)
+    for number in range(8):
+        pixels = np.random.default_rng(number).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"photos/images/{number}.png")
+        Image.fromarray(pixels[..., 0] % 2).save(tmp_path / f"photos/masks/{number}.png")
+    return tmp_path / "photos"
+
+
+def test_a_whole_set_ends_well(capsys):
+    run("data=shapes", "data.size=[16,24]", "data.images={train:4,val:2,test:2}")
+    assert "8 images: 0 errors" in capsys.readouterr().out
+
+
+def test_errors_end_the_command_and_are_listed_to_be_left_out(photos, capsys):
+    (photos / "masks/1.png").unlink()
+    (photos / "images/2.png").write_bytes(b"no image")
+    with pytest.raises(UserError, match=r"6 images: 2 errors, 0 warnings, 0 notes"):
+        run("data=folder", f"data.root={photos}", "fix=list", f"table={photos.parent / 'problems.csv'}", "rows=1")
+    shown = capsys.readouterr().out
+    assert "it has no mask" in shown
+    assert "2 images more; a training leaves them out from now on" in shown
+    assert (photos / "leave_out.txt").read_text() == "images/1.png\nimages/2.png\n"
+    assert (photos.parent / "problems.csv").read_text().splitlines()[0] == "severity,problem,split,file,detail"
+    run("data=folder", f"data.root={photos}", "fix=list")
+    assert "nothing to leave out" in capsys.readouterr().out
+    assert len(find_layout(photos).splits["all"]) == 6
+
+
+def test_rows_bound_what_is_shown_of_a_kind(photos, capsys):
+    for number in range(3):
+        (photos / f"masks/{number}.png").unlink()
+    with pytest.raises(UserError, match="3 errors"):
+        run("data=folder", f"data.root={photos}", "rows=1")
+    assert "and 2 more: rows=null shows all" in capsys.readouterr().out
+
+
+@pytest.mark.camvid
+@pytest.mark.slow
+def test_camvid_has_no_problem(capsys):
+    run("data=camvid")
+    assert capsys.readouterr().out == "701 images: 0 errors, 0 warnings, 0 notes\n"
+
+
+def test_a_set_that_is_not_there_is_an_error_of_each_split(tmp_path, capsys):
+    with pytest.raises(UserError, match="0 images: 3 errors"):
+        run("data=camvid", f"data.root={tmp_path}")
+    assert "split cannot be opened" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["action=null"], "say what to do first: segnet-data verify, as in segnet-data verify"),
+        (["action=mend"], "and not mend"),
+        (["fix=all"], "fix=all is not allowed: give list, or null"),
+        (["threads=0"], "threads=0 is not allowed"),
+        (["data=folder"], "say data.root=FOLDER"),
+    ],
+)
+def test_mistakes_are_sentences(overrides, message):
+    with pytest.raises(UserError, match=message):
+        run("data=shapes", *overrides)
+
+
+def test_the_first_word_is_the_action(monkeypatch):
+    called = []
+    monkeypatch.setattr(data, "run_command", lambda name, work: called.append((name, sys.argv[1:])))
+    for arguments in (["verify", "data=shapes"], ["data=shapes"], ["--help"], []):
+        monkeypatch.setattr(sys, "argv", ["segnet-data", *arguments])
+        data.main()
+    assert called == [
+        ("data", ["action=verify", "data=shapes"]),
+        ("data", ["data=shapes"]),
+        ("data", ["--help"]),
+        ("data", []),
+    ]
