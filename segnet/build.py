@@ -91,13 +91,8 @@ def build_network(overrides: Sequence[str] = ()) -> "nn.Module":
     return network_from_config(compose(overrides))
 
 
-<<<<<<< HEAD
-def load_network(run_dir: str | Path, checkpoint: str = "best") -> "nn.Module":
+def load_network(run_dir: str | Path, checkpoint: str = "best", allow_code: bool = False) -> "nn.Module":
     """Load the bare network of a run folder; :func:`segnet.load` gives it with all that prediction needs.
-=======
-def load(run_dir: str | Path, checkpoint: str = "best", allow_code: bool = False) -> "nn.Module":
-    """Load a trained network from a run folder.
->>>>>>> files
 
     Args:
         run_dir: what ``segnet-train`` wrote.

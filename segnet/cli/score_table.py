@@ -17,6 +17,6 @@ def print_table(table: ScoreTable) -> None:
             drawn.add_section()
         else:
             drawn.add_row(row[0], *row[1])
-    console = Console()
+    console = Console(markup=False)  # names of classes are the user's
     console.print(drawn)
     console.print(table.definition, style="dim", highlight=False)

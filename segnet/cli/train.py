@@ -27,20 +27,11 @@ def work(config: DictConfig) -> float:
     hydra_config = HydraConfig.get()
     given = [text.lstrip("+") for text in hydra_config.overrides.task]
     resume = config.resume is not None
-<<<<<<< HEAD
-=======
-    if resume:
-        changes = [text for text in given if not text.startswith(("resume=", "allow_code="))]
-        if changes:
-            raise UserError(
-                f"a resumed run keeps its own config: leave out {' '.join(changes)}, or start a new run without resume"
-            )
->>>>>>> files
     run_dir = Path(config.resume or (hydra_config.runtime.output_dir if in_sweep() else config.run_dir)).absolute()
     own_name = resume or any(text.startswith("run_dir=") for text in given)
     with claim(told_run_dir() or run_dir, resume, next_free=not own_name) as run_dir, tell_run_dir(run_dir):
         if resume:
-            changes = [text for text in hydra_config.overrides.task if not text.startswith("resume=")]
+            changes = [text for text in given if not text.startswith(("resume=", "allow_code="))]
             config = with_changes(load_config(run_dir), config, changes, run_dir)
         metrics = train(config, run_dir, resume, started, print_table)
     score = metrics.get(config.task.monitor)

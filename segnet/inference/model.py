@@ -15,6 +15,7 @@ from segnet.devices import choose_device
 from segnet.inference.inputs import ImageInput, as_image, is_batch
 from segnet.inference.runner import Runner
 from segnet.training.task import Prediction, Task
+from segnet.trusted_classes import allow_code as code_allowed
 
 LARGEST_BATCH = 8
 
@@ -104,6 +105,7 @@ def load(
     precision: str = "auto",
     memory_gib: float = 0.5,
     flips: str = "none",
+    allow_code: bool = False,
 ) -> Model:
     """Load a trained network from a run folder. The data set's files and code are not needed.
 
@@ -114,12 +116,15 @@ def load(
         precision: "auto" (the fastest that the device has), "32-true", "bf16-mixed" or "16-mixed".
         memory_gib: about how much memory the network's features may take; a larger image is predicted in tiles.
         flips: average over mirror images: "none", "horizontal" or "both".
+        allow_code: whether the run may name classes that are no part of segnet; for runs that you trust.
 
     Raises:
-        UserError: the folder is not a run, has no such checkpoint, or a setting has no such value.
+        UserError: the folder is not a run, has no such checkpoint, is damaged, names other classes, or a setting has no
+            such value.
     """
-    config = load_config(run)
-    network = load_network(run, checkpoint).to(choose_device(device))
+    with code_allowed(allow_code):
+        config = load_config(run)
+    network = load_network(run, checkpoint, allow_code).to(choose_device(device))
     facts = facts_from_config(config)
     return Model(
         network, task_from_config(config), facts, Runner(network, facts.channels, precision, memory_gib, flips)

@@ -10,14 +10,10 @@ from typing import Literal
 from segnet.ablation.design.plan import Arm
 from segnet.config import Config, to_values
 
-<<<<<<< HEAD
 NOT_PART_OF_A_RUN = (
-    *("name", "run_dir", "resume", "logger", "data.num_workers", "checkpoint"),
+    *("name", "run_dir", "resume", "allow_code", "logger", "data.num_workers", "checkpoint"),
     *("callbacks.last_checkpoint.every_n_steps", "callbacks.last_checkpoint.every_n_minutes"),
 )
-=======
-NOT_PART_OF_A_RUN = ("name", "run_dir", "resume", "allow_code", "logger", "data.num_workers")
->>>>>>> files
 """Config paths that say where a run is kept and how it is fed, and have no effect on the training."""
 Kind = Literal["as_is", "matched", "tuning"]
 """A run is of the comparison of the arms as they are, of that of arms matched in cost, or of the tuning."""

@@ -36,11 +36,7 @@ def run_job(folder: Path, threads: int | None = None, workers: int = 1) -> Statu
 
     from segnet.config import load_config
     from segnet.training.run import train
-<<<<<<< HEAD
-=======
-    from segnet.training.score_table import print_table
     from segnet.trusted_classes import allow_code
->>>>>>> files
 
     if threads is not None:
         torch.set_num_threads(threads)
