@@ -49,6 +49,14 @@ def boundary_f1_counts(
 ) -> Tensor:
     """Count what boundary F1 is made of (Csurka et al. 2013), for all classes at once.
 
+    Two choices are open in the paper, and programs that follow it differ in them, so that scores compare only between
+    networks that one program scored. Classes: :func:`segnet.metrics.image_f1` takes the mean over those that have a
+    boundary in the label; one that has a boundary in the prediction alone is left out, where others let it count as 0.
+    Its pixels do cost the classes whose place it takes. Matching: a boundary pixel is right where any pixel of the
+    other boundary is near enough, and several may share that pixel, as in the paper's formulas; programs derived from
+    the Berkeley benchmark (Martin et al. 2004) match pixels one to one, which is stricter where boundaries are thick or
+    doubled. The tolerance itself counts as near.
+
     The classes that have a boundary near a pixel are held as bits of one integer a pixel, spread over a disc.
 
     Args:

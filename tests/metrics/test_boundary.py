@@ -102,6 +102,21 @@ def test_f1_is_the_mean_over_the_image_s_classes_and_then_over_images():
     assert math.isnan(mean_f1(images[2:].sum(0)))
 
 
+def test_a_class_with_a_boundary_in_the_prediction_alone_is_not_in_the_mean():
+    label, prediction = picture("000111")[None], picture("000112")[None]
+    counts = boundary_f1_counts(prediction, label, 3, IGNORE, tolerance=0)[0]
+    assert counts[1, 2] == 1, "it has a boundary in the prediction"
+    f1_of_1 = 2 * (1 / 2) * 1 / (1 / 2 + 1)  # of its two predicted boundary pixels the one next to class 2 is wrong
+    assert mean_f1(image_f1(counts.numpy())) == pytest.approx((1 + f1_of_1) / 2)
+
+
+def test_several_boundary_pixels_may_be_near_one():
+    """Two predicted pixels of class 1 lie near the only labelled one: both are right."""
+    label, prediction = picture("00010")[None], picture("01010")[None]
+    counts = boundary_f1_counts(prediction, label, 2, IGNORE, tolerance=2)[0]
+    assert counts[:, 1].tolist() == [2, 2, 1, 1]
+
+
 def test_the_tolerance_is_three_quarters_of_a_percent_of_the_diagonal():
     """360x480 has a diagonal of 600 pixels: 4 pixels are near, 5 are not."""
     label, two = torch.zeros(2, 1, 360, 480, dtype=torch.uint8)

@@ -12,6 +12,7 @@ from segnet.ablation.report.chart_parts import (
     styled,
 )
 from segnet.ablation.report.costs import COSTS, cost_of, same_costs
+from segnet.ablation.report.label_places import label_places
 from segnet.ablation.report.text import interval
 from segnet.ablation.results.records import ComparisonResult, Results, ScoreResult, VariantResult
 
@@ -44,17 +45,24 @@ def _pareto_view(variant: VariantResult, cost: str, front: list[str], measure: s
         "meta": "",
     }
     data = [line]
+    found = {arm: (spent, score) for arm, score in scores.items() if score and (spent := costs[arm]) is not None}
+    ends = [end for _, score in found.values() for end in (*score["interval"], *score["values"].values())]
+    shown = [end for end in ends if end is not None]
+    points = {arm: (spent, score["mean"] or 0.0) for arm, (spent, score) in found.items()}
+    places = label_places(points, min(shown, default=0.0), max(shown, default=0.0))
     for arm, style in styled(list(variant["arms"])):
-        spent, score = costs[arm], scores[arm]
-        if spent is not None and score:
-            data += _pareto_arm(arm, style, spent, score, COSTS[cost].show(spent))
+        if arm in found:
+            spent, score = found[arm]
+            data += _pareto_arm(arm, style, spent, score, COSTS[cost].show(spent), places.get(arm))
     axis: PlotlyValues = {"title": {"text": COSTS[cost].name}, "ticksuffix": _unit(cost), "rangemode": "normal"}
     if cost.endswith("_bytes"):
         axis |= {"tickformat": ".3s"}
     return {"name": COSTS[cost].name, "data": data, "layout": {"xaxis": axis, "yaxis": {"title": {"text": measure}}}}
 
 
-def _pareto_arm(arm: str, style: ArmStyle, spent: float, score: ScoreResult, shown: str) -> list[PlotlyValues]:
+def _pareto_arm(
+    arm: str, style: ArmStyle, spent: float, score: ScoreResult, shown: str, place: str | None
+) -> list[PlotlyValues]:
     values = list(score["values"].values())
     seeds = {
         "x": [spent] * len(values),
@@ -68,9 +76,9 @@ def _pareto_arm(arm: str, style: ArmStyle, spent: float, score: ScoreResult, sho
     mean = {
         "x": [spent],
         "y": [score["mean"]],
-        "mode": "markers+text",
+        "mode": "markers+text" if place else "markers",
         "text": [escape(arm)],
-        "textposition": "top right",
+        "textposition": place or "top right",
         "textfont": {"color": "var(--text)"},
         "cliponaxis": False,
         "marker": {"color": style["colour"], "size": 14, "symbol": style["symbol"], "line": RIM},

@@ -65,9 +65,10 @@ def design(comparison: ComparisonResult) -> str:
     """Say what the experiment makes of a small true difference, and how likely a claim is false; empty if unknown."""
     parts = []
     if comparison["power"] is not None and comparison["exaggeration"] is not None:
+        power = "less than 1%" if comparison["power"] < 0.01 else f"{comparison['power']:.0%}"
         parts.append(
-            f"a true difference of {comparison['target']} would be found with a chance of {comparison['power']:.0%}, "
-            f"and then look {comparison['exaggeration']:.1f} times as large"
+            f"a true difference of {comparison['target']} would be found with a chance of {power}, and then look "
+            f"{comparison['exaggeration']:.1f} times as large"
         )
     if comparison["wrong_sign"] is not None and comparison["wrong_sign"] >= 0.005:
         parts.append(f"with the wrong sign in {comparison['wrong_sign']:.0%} of cases")

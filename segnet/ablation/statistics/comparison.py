@@ -9,7 +9,7 @@ from segnet.ablation.statistics.bootstrap import RESAMPLES, image_covariance, im
 from segnet.ablation.statistics.estimates import CONFIDENCE, effect_size, estimate, holm
 from segnet.ablation.statistics.measures import Measure
 from segnet.ablation.statistics.power import Design, analyse_design, seeds_to_detect, smallest_detectable
-from segnet.ablation.statistics.records import ArmSummary, Comparison, Outcome
+from segnet.ablation.statistics.records import ArmSummary, Comparison, Interval, Outcome
 from segnet.ablation.statistics.scoring import Arms, ScoredArm, scorable, score_arms
 from segnet.errors import UserError
 
@@ -32,11 +32,17 @@ def summarise_arms(
                 scored.values,
                 float(with_images.mean),
                 float(with_images.deviation),
-                with_images.float_interval(),
-                estimate(values, confidence=confidence).float_interval(),
+                _within_scores(with_images.float_interval()),
+                _within_scores(estimate(values, confidence=confidence).float_interval()),
             )
         )
     return summaries
+
+
+def _within_scores(interval: Interval) -> Interval:
+    """Cut an interval at 0 and 100 points: no score lies beyond."""
+    low, high = (float(np.clip(end, 0, 100)) for end in interval)
+    return Interval(low, high)
 
 
 def compare(

@@ -22,7 +22,7 @@ class ArmSummary:
         arm: its name.
         values: the score of each seed.
         mean, deviation: over the seeds; the deviation is NaN for one seed.
-        interval: for the mean, for further seeds and further images; NaN for one seed.
+        interval: for the mean, for further seeds and further images, cut at 0 and 100; NaN for one seed.
         seed_interval: for further seeds, scored on these very images (Student's t); NaN for one seed.
     """
 

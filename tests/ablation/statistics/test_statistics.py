@@ -270,6 +270,13 @@ def test_an_interval_that_leaves_out_0_does_not_end_at_0_by_rounding():
     assert verdict_sentence(worse).endswith("[0.03, 2.00]")
 
 
+def test_intervals_of_scores_end_at_0_and_100():
+    low, high = summarise_arms(arms_with(-49.5, 49.5), MIOU)[1].interval
+    assert (low, high) == (0, 100)
+    far = compare(arms_with(-49.5, 49.5), MIOU)[0].interval
+    assert far.low < -100, "a difference is no score"
+
+
 def test_an_outlier_is_far_from_its_arm_by_the_spread_of_all():
     good = {"a": {0: 60.1, 1: 61.0, 2: 60.5}, "b": {0: 65.2, 1: 65.9, 2: 64.8, 3: 65.0}}
     assert find_outliers(good) == []
