@@ -11,7 +11,7 @@ from segnet.run_folder import CONFIG, checkpoint_file
 from segnet.trusted_classes import allow_code as code_allowed
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from segnet.data import DataModule
     from segnet.data.facts import DataFacts
@@ -131,15 +131,65 @@ def load_weights(network: "nn.Module", run_dir: str | Path, checkpoint: str = "b
     Raises:
         UserError: the checkpoint does not exist, is damaged, or is of another network.
     """
-    path = Path(run_dir) / checkpoint_file(checkpoint)
-    if not path.is_file():
-        raise UserError(f"the run {Path(run_dir).absolute()} has no checkpoint {path.name}: it did not finish an epoch")
-    state = read_checkpoint(path)["state_dict"]
-    prefix = "network."
-    weights = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    path = _checkpoint_of(run_dir, checkpoint)
     try:
-        network.load_state_dict(weights)
+        network.load_state_dict(_tensors_in(read_checkpoint(path)))
     except RuntimeError as error:
         raise UserError(
             f"{path} is of another network than {path.parent.parent / CONFIG} says: copy both from one run"
         ) from error
+
+
+def start_from(network: "nn.Module", source: str | Path) -> list[str]:
+    """Put the weights of another training into ``network``, as far as names and shapes fit.
+
+    Args:
+        network: with values of its own already; they stay where nothing fits.
+        source: a run folder, whose best checkpoint is taken, or a file of weights that ``torch.load`` reads.
+
+    Returns:
+        The names of the tensors of ``network`` that were not loaded, such as those of a head with other classes.
+
+    Raises:
+        UserError: there are no weights, or none of them fits.
+    """
+    path = Path(source)
+    if not path.exists():
+        raise UserError(f"init={source} does not exist: give a run folder or a file of weights")
+    weights = _tensors_in(read_checkpoint(_checkpoint_of(path, "best")) if path.is_dir() else _read_file(path))
+    own = network.state_dict()
+    fitting = {name: value for name, value in weights.items() if name in own and value.shape == own[name].shape}
+    # Counters of batches alone would be no start.
+    if not any(value.is_floating_point() for value in fitting.values()):
+        raise UserError(f"init={source} has no weights that fit this network: choose the model that they are of")
+    network.load_state_dict(fitting, strict=False)
+    return [name for name in own if name not in fitting]
+
+
+def _checkpoint_of(run_dir: str | Path, checkpoint: str) -> Path:
+    path = Path(run_dir) / checkpoint_file(checkpoint)
+    if not path.is_file():
+        raise UserError(f"the run {Path(run_dir).absolute()} has no checkpoint {path.name}: it did not finish an epoch")
+    return path
+
+
+def _read_file(path: Path) -> Any:
+    import pickle
+
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise UserError(f"{path} holds no weights that torch.load(weights_only=True) reads") from error
+
+
+def _tensors_in(values: Any) -> "dict[str, Tensor]":
+    """Take the network's tensors out of a checkpoint of a training, or out of a plain dict of tensors by name."""
+    import torch
+
+    state = values.get("state_dict", values) if isinstance(values, dict) else {}
+    tensors = {str(name): value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    prefix = "network."
+    inside = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+    return inside or tensors

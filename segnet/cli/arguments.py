@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 DATA_PATHS = ("data.root", "data.cache_dir", "data_root")
 PATHS = frozenset(
-    ["run", "run_dir", "resume", "table", "ablation_dir", "report", "verify", "input", "output", *DATA_PATHS]
+    ["run", "run_dir", "resume", "init", "table", "ablation_dir", "report", "verify", "input", "output", *DATA_PATHS]
 )
 """Settings whose values are paths, in any command."""
 _ABSENT = object()

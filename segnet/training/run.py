@@ -17,6 +17,7 @@ from segnet.build import (
     data_from_config,
     load_network,
     network_from_config,
+    start_from,
     task_from_config,
     without_pretrained_weights,
 )
@@ -157,6 +158,8 @@ def _train(
     task.check(data, trainer.world_size)
     last = _checkpoint_to_resume(run_dir) if resume else None
     network = network_from_config(without_pretrained_weights(config) if last is not None else config)
+    if config.get("init") is not None and last is None:
+        _start_from(network, config.init)
     module = build_module(config, task, data, network)
     if trainer.is_global_zero:
         write_whole(run_dir / CONFIG, to_run_yaml(config))
@@ -193,6 +196,15 @@ def _checkpoint_to_resume(run_dir: Path) -> Path | None:
         for problem in problems:
             log.warning("%s; resuming from %s", problem, path.name)
     return path
+
+
+def _start_from(network: nn.Module, source: str) -> None:
+    """Fine-tune: take another training's weights, and say which tensors they do not fill."""
+    new = start_from(network, source)
+    count = len(network.state_dict())
+    if is_first_process():
+        named = f"; made anew: {', '.join(new)}" if new else ""
+        log.info("init=%s: %d of %d tensors loaded%s", source, count - len(new), count, named)
 
 
 def _warn_of_rates(network: nn.Module, data: DataModule, task: Task) -> None:
