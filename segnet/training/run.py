@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import shlex
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -14,12 +15,12 @@ from torch import nn
 
 from segnet.analysis import count_macs, count_parameters, warn_if_rates_beyond_crop
 from segnet.build import data_from_config, load, network_from_config, task_from_config, without_pretrained_weights
-from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_yaml
+from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_values, to_yaml
 from segnet.config_values import check_values
 from segnet.data import DataModule
 from segnet.data.sampling import TrainingOrder
 from segnet.devices import choose_precision, device_type
-from segnet.errors import UserError, find_user_error, require
+from segnet.errors import UserError, find_user_error
 from segnet.run_folder import (
     CONFIG,
     PREDICTIONS,
@@ -27,17 +28,20 @@ from segnet.run_folder import (
     Outcome,
     RunFacts,
     checkpoint_file,
+    read_metrics,
     scores_file,
     write_metrics,
     write_whole,
 )
 from segnet.training.callbacks import History
+from segnet.training.interruption import Interruption
 from segnet.training.module import TrainingModule
 from segnet.training.position import DataPosition
 from segnet.training.processes import is_first_process
 from segnet.training.score_table import ScoreTable
 from segnet.training.setup import TrainingSetup
 from segnet.training.task import Task
+from segnet.training.trainer_arguments import check_trainer
 
 log = logging.getLogger(__name__)
 
@@ -75,20 +79,23 @@ def train(
         UserError: the folder holds a run and ``resume`` is false; or something in the config or the data cannot
             work, and ``metrics.json`` then has ``status: failed``.
     """
-    if is_first_process() and not resume and (run_dir / CONFIG).exists():
+    if is_first_process() and not resume and _holds_run(run_dir):
         raise UserError(f"{run_dir} holds a run already: continue it with resume={run_dir}, or name another run_dir")
     check_values(config)
-    _check_length(config.trainer.max_epochs)
+    check_trainer(config.trainer)
     started = time.monotonic() if started is None else started
     config.run_dir = str(run_dir)
     outcome: Outcome = {"status": "failed", "seed": config.seed}
     results: Metrics = {}
+    interruption = Interruption(to_values(config.trainer).get("max_time"))
     try:
-        with _without_hints():
-            results |= _train(config, run_dir, resume, started, show_table)
+        with _without_hints(), interruption.handlers():
+            results |= _train(config, run_dir, resume, started, show_table, interruption)
         outcome["status"] = "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
         outcome["status"] = "interrupted"
+        if is_first_process():
+            _say_how_to_resume(run_dir, interruption.finished_epochs, config.trainer.max_epochs)
         raise
     except Exception as error:
         outcome["error"] = str(find_user_error(error) or error)
@@ -99,9 +106,15 @@ def train(
     return {**outcome, **results}
 
 
-def _check_length(epochs: int | None) -> None:
-    """Refuse a training without a first epoch or without a last one, whose schedule would have no length."""
-    require(epochs is not None and epochs >= 1, "trainer.max_epochs", epochs, "an integer from 1 up")
+def _holds_run(run_dir: Path) -> bool:
+    """Say whether a folder has a run that is worth keeping: one that failed before its first checkpoint is not."""
+    ended_early = read_metrics(run_dir).get("status") in ("failed", "interrupted")
+    return (run_dir / CONFIG).exists() and not (ended_early and not (run_dir / checkpoint_file("last")).exists())
+
+
+def _say_how_to_resume(run_dir: Path, finished: int, epochs: int) -> None:
+    where = f"after epoch {finished} of {epochs}" if finished else f"in the first of {epochs} epochs"
+    log.warning("interrupted %s; resume with: segnet-train resume=%s", where, shlex.quote(str(run_dir)))
 
 
 @contextlib.contextmanager
@@ -120,13 +133,18 @@ def _without_hints() -> Iterator[None]:
 
 
 def _train(
-    config: Config, run_dir: Path, resume: bool, started: float, show_table: Callable[[ScoreTable], None]
+    config: Config,
+    run_dir: Path,
+    resume: bool,
+    started: float,
+    show_table: Callable[[ScoreTable], None],
+    interruption: Interruption,
 ) -> Metrics:
     task, data = task_from_config(config), data_from_config(config)
     callbacks = instantiate_group("callbacks", config.callbacks)
     history = _find_history(callbacks)
     position = DataPosition()
-    trainer = _build_trainer(config, [*callbacks, position])
+    trainer = _build_trainer(config, [*callbacks, position, interruption])
     if trainer.world_size > 1 and in_sweep():
         # The further processes would be started with the whole sweep's arguments.
         raise UserError(
@@ -191,6 +209,7 @@ def _build_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
             precision=choose_precision(config.trainer.precision, device_type(config.trainer.accelerator)),
             logger=loggers,
             callbacks=callbacks,
+            max_time=None,  # see Interruption
             enable_progress_bar=shows_progress,  # else Lightning adds a bar of its own
             default_root_dir=config.run_dir,
         )
