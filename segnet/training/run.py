@@ -20,7 +20,7 @@ from segnet.config_values import check_values
 from segnet.data import DataModule
 from segnet.data.sampling import TrainingOrder
 from segnet.devices import choose_precision, device_type
-from segnet.errors import UserError, find_user_error
+from segnet.errors import UserError, find_user_error, require
 from segnet.run_folder import (
     CONFIG,
     PREDICTIONS,
@@ -83,6 +83,8 @@ def train(
         raise UserError(f"{run_dir} holds a run already: continue it with resume={run_dir}, or name another run_dir")
     check_values(config)
     check_trainer(config.trainer)
+    skip = config.get("skip_steps", 0)
+    require(type(skip) is int and skip >= 0, "skip_steps", skip, "an integer from 0 up")
     started = time.monotonic() if started is None else started
     config.run_dir = str(run_dir)
     outcome: Outcome = {"status": "failed", "seed": config.seed}
@@ -228,6 +230,7 @@ def build_module(config: Config, task: Task, data: DataModule, network: nn.Modul
         scheduler=instantiate(config.scheduler),
         sample_ids=data.split("train").ids,
         seed=config.seed,
+        skip_steps=config.get("skip_steps", 0),  # runs of older versions have none
         channels_last=config.channels_last,
         compile_network=config.compile,
     )

@@ -48,7 +48,6 @@ REFUSED_VALUES = {
     "default_root_dir": "/tmp/elsewhere",
 }
 TAKEN = (
-    "precision=bf16-mixed",
     "min_epochs=1",
     "limit_train_batches=3",
     "limit_val_batches=0.5",
