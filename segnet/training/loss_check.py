@@ -1,6 +1,7 @@
 """Finds a loss that is not finite, without waiting for the device in each step."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -61,3 +62,12 @@ class LossCheck:
             return None
         first = non_finite[0]
         return NonFiniteLoss(values[first].item(), len(losses) - 1 - first, samples[first].tolist())
+
+
+def non_finite_tensors(tensors: Mapping[str, Any]) -> list[str]:
+    """Return the names of the floating-point tensors that hold infinity or NaN; the device is waited for once."""
+    floats = {name: value for name, value in tensors.items() if isinstance(value, Tensor) and value.is_floating_point()}
+    if not floats:
+        return []
+    finite = torch.stack([value.isfinite().all() for value in floats.values()])
+    return [name for name, good in zip(floats, finite.tolist(), strict=True) if not good]

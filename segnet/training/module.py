@@ -1,5 +1,6 @@
 """What the Lightning modules of all tasks share."""
 
+import logging
 import math
 from typing import Any
 
@@ -17,9 +18,16 @@ from segnet.layers import fusion_weights
 from segnet.randomness import stream_seed
 from segnet.training.collectives import distributed, sum_values
 from segnet.training.epoch_mean import EpochMean
-from segnet.training.loss_check import LossCheck, NonFiniteLoss
+from segnet.training.loss_check import LossCheck, NonFiniteLoss, non_finite_tensors
 from segnet.training.schedules import follow
 from segnet.training.setup import TrainingSetup
+
+log = logging.getLogger(__name__)
+
+ADVICE = (
+    "lower optimizer.lr, set trainer.precision=32-true, or leave out such steps with skip_steps=10; the checkpoints of "
+    "earlier steps are kept"
+)
 
 
 class TrainingModule(pl.LightningModule):
@@ -39,7 +47,10 @@ class TrainingModule(pl.LightningModule):
         self._optimizer, self._scheduler = setup.optimizer, setup.scheduler
         self.sample_ids, self.seed = setup.sample_ids, setup.seed
         self.epoch_loss = EpochMean()
-        self._loss_check = LossCheck()
+        self._loss_check, self._gradient_check = LossCheck(), LossCheck()
+        self.skip_steps, self.skipped_steps = setup.skip_steps, 0
+        self._samples: list[Tensor] = []  # of the step that is being accumulated
+        self._statistics: list[Tensor] = []  # running statistics before that step, where it may be left out
 
     def batch_loss(self, batch: Batch) -> Tensor:
         """Return the training loss of a batch, a scalar."""
@@ -74,13 +85,28 @@ class TrainingModule(pl.LightningModule):
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:
         """Give what is random in the network, such as dropout, a stream of this batch's own."""
         torch.manual_seed(stream_seed(self.seed, "network", self.current_epoch, batch_index, self.global_rank))
+        if self.skip_steps and not self._samples:
+            self._statistics = [buffer.clone() for buffer in self.network.buffers()]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keep the mean of the loss so far."""
+        """Keep the mean of the loss so far; refuse to replace a good checkpoint by weights that are not finite.
+
+        Raises:
+            UserError: a weight or a running statistic is infinite or NaN.
+        """
+        self._refuse_all()
+        for part in ("state_dict", "current_model_state"):
+            if broken := non_finite_tensors(checkpoint.get(part, {})):
+                raise UserError(
+                    f"{broken[0]} and {len(broken) - 1} more of the network became infinite or NaN before step "
+                    f"{self.global_step} (epoch {self.current_epoch}): {ADVICE}"
+                )
+        checkpoint["skipped_steps"] = self.skipped_steps
         checkpoint["epoch_loss"] = self.epoch_loss.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Continue the mean of the loss; checkpoints of older versions were written between two epochs."""
+        self.skipped_steps = checkpoint.get("skipped_steps", 0)
         if "epoch_loss" in checkpoint:
             self.epoch_loss.load(checkpoint["epoch_loss"], self.global_rank, self.trainer.world_size)
 
@@ -88,28 +114,65 @@ class TrainingModule(pl.LightningModule):
         """Return the loss of a batch.
 
         Raises:
-            UserError: the loss is not finite; on a GPU it is found some steps later, see :class:`LossCheck`.
+            UserError: the loss is not finite, and such steps are not left out; on a GPU it is found some steps later,
+                see :class:`LossCheck`.
         """
         loss = self.batch_loss(batch)
-        self._refuse(self._loss_check.record(loss, batch["index"]), self.global_step)
-        self.epoch_loss.add(loss, len(batch["image"]))
+        self._samples.append(batch["index"])
+        if not self.skip_steps:
+            self._refuse("loss", self._loss_check.record(loss, batch["index"]), self.global_step)
+        value = loss.detach()
+        self.epoch_loss.add(value.nan_to_num(0, 0, 0), value.isfinite() * len(batch["image"]))
         self.log("train/loss_step", loss, on_step=True, on_epoch=False, prog_bar=True)
         return loss
 
     def on_train_epoch_end(self) -> None:
         """Check the last losses, before the epoch's checkpoint is written, and log their mean."""
-        self._refuse(self._loss_check.check(), self.global_step - 1)
+        self._refuse_all()
         self.log("train/loss_epoch", self.epoch_loss.compute())
 
-    def _refuse(self, loss: NonFiniteLoss | None, last_step: int) -> None:
-        if loss is None:
-            return
-        names = ", ".join(self.sample_ids[index] for index in loss.samples)
-        raise UserError(
-            f"the loss became {loss.value} in step {last_step - loss.steps_ago} (epoch {self.current_epoch}), on "
-            f"the samples {names}: lower optimizer.lr, or set trainer.precision=32-true; the checkpoints of earlier "
-            f"epochs are kept"
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Look at the gradient, after all processes have added theirs: end the training, or leave out the step.
+
+        Raises:
+            UserError: it is not finite, and too many steps have been left out; on a GPU it may be found later.
+        """
+        samples, self._samples = torch.cat(self._samples), []
+        if self._scales_gradients():
+            return  # the scaler of fp16 leaves out such steps, and finds its scale by them
+        gradients = [value.grad for value in self.parameters() if value.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if self.skipped_steps >= self.skip_steps:
+            self._refuse("gradient", self._gradient_check.record(norm, samples), self.global_step)
+        elif not norm.isfinite():
+            self._leave_out_step(norm, samples)
+
+    def _leave_out_step(self, norm: Tensor, samples: Tensor) -> None:
+        self.skipped_steps += 1
+        log.warning(
+            "step %d (epoch %d) is left out, its gradient is %s, on the samples %s",
+            *(self.global_step, self.current_epoch, norm.item(), self._names(samples.tolist())),
         )
+        for value in self.parameters():
+            value.grad = None  # an optimiser passes by what has none
+        for buffer, before in zip(self.network.buffers(), self._statistics, strict=True):
+            buffer.copy_(before)
+
+    def _refuse_all(self) -> None:
+        self._refuse("loss", self._loss_check.check(), self.global_step - 1)
+        self._refuse("gradient", self._gradient_check.check(), self.global_step - 1)
+
+    def _refuse(self, what: str, found: NonFiniteLoss | None, last_step: int) -> None:
+        if found is None:
+            return
+        left_out = f" after {self.skipped_steps} steps were left out" if self.skipped_steps else ""
+        raise UserError(
+            f"the {what} became {found.value} in step {last_step - found.steps_ago} (epoch {self.current_epoch})"
+            f"{left_out}, on the samples {self._names(found.samples)}: {ADVICE}"
+        )
+
+    def _names(self, samples: list[int]) -> str:
+        return ", ".join(self.sample_ids[index] for index in samples)
 
     def on_validation_epoch_start(self) -> None:
         """Start the count; under several processes all score the same network, the first one's running statistics."""

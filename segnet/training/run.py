@@ -35,18 +35,21 @@ from segnet.run_folder import (
     Metrics,
     Outcome,
     RunFacts,
+    resuming,
     scores_file,
     write_whole,
 )
 from segnet.training.callbacks import History
 from segnet.training.checkpoints import CheckpointFiles
 from segnet.training.folder import claim, completed_checkpoint, log_to, sentences_of_the_system, write_outcome
+from segnet.training.interruption import Interruption
 from segnet.training.module import TrainingModule
 from segnet.training.position import DataPosition
 from segnet.training.processes import is_first_process
 from segnet.training.score_table import ScoreTable
 from segnet.training.setup import TrainingSetup
 from segnet.training.task import Task
+from segnet.training.trainer_arguments import check_trainer
 from segnet.trusted_classes import targets, trust
 
 log = logging.getLogger(__name__)
@@ -88,7 +91,9 @@ def train(
     """
     trust(targets(to_values(config, resolve=False)))  # the caller has these classes built
     check_values(config)
-    _check_length(config.trainer.max_epochs)
+    check_trainer(config.trainer)
+    skip = config.get("skip_steps", 0)
+    require(type(skip) is int and skip >= 0, "skip_steps", skip, "an integer from 0 up")
     started = time.monotonic() if started is None else started
     with claim(run_dir, resume), log_to(run_dir / TRAIN_LOG):
         config.run_dir = str(run_dir)
@@ -102,14 +107,17 @@ def _train_and_note(
     outcome: Outcome = {"status": "failed", "seed": config.seed}
     results: Metrics = {}
     checkpoint = completed_checkpoint(run_dir)
+    interruption = Interruption(to_values(config.trainer).get("max_time"))
     try:
-        with _without_hints(), sentences_of_the_system(run_dir):
-            results |= _train(config, run_dir, resume, started, show_table)
+        with _without_hints(), sentences_of_the_system(run_dir), interruption.handlers():
+            results |= _train(config, run_dir, resume, started, show_table, interruption)
             if is_first_process():
                 drop_previous(run_dir)
         outcome["status"] = "completed"
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
         outcome["status"] = "interrupted"
+        if is_first_process():
+            _say_how_to_resume(run_dir, interruption.finished_epochs, config.trainer.max_epochs)
         raise
     except Exception as error:
         outcome["error"] = str(find_user_error(error) or error)
@@ -121,9 +129,9 @@ def _train_and_note(
     return {**outcome, **results}
 
 
-def _check_length(epochs: int | None) -> None:
-    """Refuse a training without a first epoch or without a last one, whose schedule would have no length."""
-    require(epochs is not None and epochs >= 1, "trainer.max_epochs", epochs, "an integer from 1 up")
+def _say_how_to_resume(run_dir: Path, finished: int, epochs: int) -> None:
+    where = f"after epoch {finished} of {epochs}" if finished else f"in the first of {epochs} epochs"
+    log.warning("interrupted %s; resume with: segnet-train %s", where, resuming(run_dir))
 
 
 @contextlib.contextmanager
@@ -142,13 +150,18 @@ def _without_hints() -> Iterator[None]:
 
 
 def _train(
-    config: Config, run_dir: Path, resume: bool, started: float, show_table: Callable[[ScoreTable], None]
+    config: Config,
+    run_dir: Path,
+    resume: bool,
+    started: float,
+    show_table: Callable[[ScoreTable], None],
+    interruption: Interruption,
 ) -> Metrics:
     task, data = task_from_config(config), data_from_config(config)
     callbacks = instantiate_group("callbacks", config.callbacks)
     history = _find_history(callbacks)
     position = DataPosition()
-    trainer = _build_trainer(config, [*callbacks, position])
+    trainer = _build_trainer(config, [*callbacks, position, interruption])
     if trainer.world_size > 1 and in_sweep():
         # The further processes would be started with the whole sweep's arguments.
         raise UserError(
@@ -233,6 +246,7 @@ def _build_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
             precision=choose_precision(config.trainer.precision, device_type(config.trainer.accelerator)),
             logger=loggers,
             callbacks=callbacks,
+            max_time=None,  # see Interruption
             enable_progress_bar=shows_progress,  # else Lightning adds a bar of its own
             default_root_dir=config.run_dir,
         )
@@ -251,6 +265,7 @@ def build_module(config: Config, task: Task, data: DataModule, network: nn.Modul
         scheduler=instantiate(config.scheduler),
         sample_ids=data.split("train").ids,
         seed=config.seed,
+        skip_steps=config.get("skip_steps", 0),  # runs of older versions have none
         channels_last=config.channels_last,
         compile_network=config.compile,
     )

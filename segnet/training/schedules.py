@@ -27,6 +27,8 @@ def one_cycle(optimizer: Optimizer, total_steps: int, warmup_share: float = 0.3)
 
     Momentum keeps its value.
     """
+    if total_steps * warmup_share == 1:
+        warmup_share *= 1 + 1e-6  # torch divides by the length of the rise, the first step not counted
     peaks = [group["lr"] for group in optimizer.param_groups]
     return OneCycleLR(optimizer, max_lr=peaks, total_steps=total_steps, pct_start=warmup_share, cycle_momentum=False)
 

@@ -18,6 +18,7 @@ class TrainingSetup:
         scheduler: factory of the schedule, called with the optimiser and the number of steps.
         sample_ids: names of the training samples, for messages.
         seed: the run's, of dropout and the like.
+        skip_steps: how many steps with a gradient that is not finite are left out; one more ends the training.
         channels_last: feed the network in the channels-last memory layout.
         compile_network: run the training forward pass through ``torch.compile``.
     """
@@ -28,5 +29,6 @@ class TrainingSetup:
     scheduler: Callable[..., torch.optim.lr_scheduler.LRScheduler]
     sample_ids: Sequence[str]
     seed: int = 0
+    skip_steps: int = 0
     channels_last: bool = True
     compile_network: bool = False

@@ -90,6 +90,7 @@ def change_loaders(monkeypatch, context: str, persistent: bool) -> None:
     monkeypatch.setattr("segnet.data.module.DataLoader", loader)
 
 
+@pytest.mark.filterwarnings("ignore:Consider setting `persistent_workers=True`")
 @pytest.mark.parametrize(
     ("workers", "persistent", "context"),
     [

@@ -38,3 +38,11 @@ def test_one_cycle_peaks_where_told():
     assert seen.index(max(seen)) == pytest.approx(29, abs=1)
     assert seen[0] < 0.05
     assert seen[-1] < 0.001
+
+
+@pytest.mark.parametrize(("steps", "share"), [(10, 0.1), (4, 0.25), (20, 0.05)])
+def test_one_cycle_rises_in_a_single_step_too(steps, share):
+    seen = rates(schedules.one_cycle, steps, warmup_share=share)
+    assert seen == pytest.approx(rates(schedules.one_cycle, steps, warmup_share=share + 1e-7), abs=1e-5)
+    assert seen[0] == pytest.approx(0.5 / 25)
+    assert seen[1] == max(seen)
