@@ -64,7 +64,7 @@ def test_data_sets_name_their_setting(overrides, message):
     [
         ("encoder.widths=[4,0,8]", r"encoder.widths=\[4,0,8\] is not allowed: give integers from 1 up"),
         ("encoder.depths=[1,-1,1]", r"encoder.depths=\[1,-1,1\] is not allowed: give integers from 0 up"),
-        ("encoder.widths=[4,8]", "encoder.widths, encoder.depths and a list of convolutions want one entry a stage"),
+        ("encoder.widths=[4,8]", "encoder.widths, encoder.depths and a list of convolutions need one entry per stage"),
         ("encoder.kernel_size=2", "encoder.kernel_size=2 is not allowed: give an odd integer from 1 up"),
         ("data.std=[0]", r"data.mean=\[0.2\] and data.std=\[0\] do not fit: give each one value for each channel"),
         ("data.std=[1,1]", r"data.mean=\[0.2\] and data.std=\[1, 1\] do not fit"),

@@ -38,11 +38,10 @@ def show_help(config_name: str, arguments: Sequence[str]) -> None:
             print(f"  {group:{width}}  {' '.join(shown)}")
         print()
     print(_settings(config_name))
-    if known:
-        print(f"segnet-{config_name} --help GROUP says what each choice is.")
+    of_groups = "--help GROUP says what each choice is; " if known else ""
     print(
-        "--cfg job prints the whole config, of which any value can be set; --info says where each part comes from;\n"
-        "--version; --hydra-help lists Hydra's own options."
+        f"{of_groups}--cfg job prints the whole config, of which any value can be set;\n"
+        "--info says where each part comes from; --version; --hydra-help lists Hydra's own options."
     )
 
 

@@ -191,7 +191,7 @@ def test_labels_of_any_type_keep_their_values(tmp_path, values):
 )
 def test_labels_stored_with_loss_are_refused(tmp_path, name, options, shown):
     Image.fromarray(CORNERS).save(tmp_path / name, **options)
-    with pytest.raises(UserError, match=rf"is stored as {shown}, which may change values: make it anew as PNG"):
+    with pytest.raises(UserError, match=rf"is stored as {shown}, which may change values: export it again as PNG"):
         read_label(tmp_path / name)
 
 

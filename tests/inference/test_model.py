@@ -94,7 +94,9 @@ def test_a_run_predicts_without_its_data_sets_code_or_files(segmentation_run, tm
     values["data"]["dataset"] = {"_target_": "somebody.elses.DataSet", "_partial_": True, "root": "/nowhere"}
     values["data"]["augmentation"]["_target_"] = "somebody.elses.Augmentation"
     (tmp_path / "run" / "config.yaml").write_text(values_to_yaml(values))
-    moved = segnet.load(tmp_path / "run", precision="32-true")
+    with pytest.raises(UserError, match=r"names somebody\.elses\.Augmentation, somebody\.elses\.DataSet, which is"):
+        segnet.load(tmp_path / "run")
+    moved = segnet.load(tmp_path / "run", precision="32-true", allow_code=True)
     original = segnet.load(segmentation_run, precision="32-true")
     assert moved.facts == original.facts
     assert np.array_equal(moved.predict(IMAGE).mask, original.predict(IMAGE).mask)

@@ -39,7 +39,7 @@ def assert_interrupted(folder, config, code: int, caplog, where: str) -> None:
         train(config, folder)
     assert stop.value.code == code
     assert json.loads((folder / "metrics.json").read_text())["status"] == "interrupted"
-    assert f"interrupted {where}; resume with: segnet-train resume='{folder}'" in caplog.text
+    assert f"interrupted {where}; resume with: segnet-train 'resume={folder}'" in caplog.text
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGINT", 130), ("SIGHUP", 129)])

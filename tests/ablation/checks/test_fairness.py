@@ -124,9 +124,9 @@ def test_runs_of_one_seed_that_were_trained_in_different_precision_are_caught(ti
     config = compose(plan.base_overrides)
     runs = [plan_run(arm, config, seed, "as_is", tmp_path) for seed in (0, 1) for arm in plan.arms]
     for run in runs:  # a machine a seed is fair: differences are taken within a seed
-        write_json(run.folder / METRICS, {"precision": "bf16-mixed" if run.seed else "32-true"})
+        write_json(run.folder / METRICS, {"status": "completed", "precision": "bf16-mixed" if run.seed else "32-true"})
     assert check_trained(runs, [])["problems"] == []
-    write_json(runs[1].folder / METRICS, {"precision": "bf16-mixed"})
+    write_json(runs[1].folder / METRICS, {"status": "completed", "precision": "bf16-mixed"})
     (problem,) = check_trained(runs, [])["problems"]
     assert problem.startswith("with seed 0 trainer.precision=auto became 32-true in nearest (as_is)")
     runs[1].config.trainer.precision = "bf16-mixed"  # the factor itself

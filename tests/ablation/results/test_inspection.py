@@ -92,7 +92,7 @@ def test_what_was_found_is_kept_until_a_run_changes(folder, found, monkeypatch):
     def refuse(*_):
         raise AssertionError("networks are loaded again")
 
-    monkeypatch.setattr(network_inspection, "load", refuse)
+    monkeypatch.setattr(network_inspection, "load_network", refuse)
     again = inspect(folder)
     assert again.numbers["arms"] == found.numbers["arms"]
     assert np.array_equal(again.maps["bilinear"], found.maps["bilinear"])

@@ -5,11 +5,10 @@ import urllib.error
 
 import pytest
 import torch
-from omegaconf import OmegaConf
 from torchvision.models import WeightsEnum, get_model, get_model_weights
 
 from segnet.build import build_network, load_network
-from segnet.config import compose, instantiate
+from segnet.config import compose, instantiate, to_run_yaml
 from segnet.errors import UserError
 from segnet.layers import flat_pool_indices
 from segnet.models.backbones.torchvision_encoder import TorchvisionEncoder, build_backbone
@@ -198,11 +197,10 @@ def test_vgg_keeps_the_indices_of_its_own_poolings():
 
 
 def test_a_run_loads_without_the_weights_it_began_with(tmp_path, weights_file):
-    overrides = ["data=shapes", "encoder=mobilenet_v3_small"]
+    overrides = ["data=shapes", "encoder=mobilenet_v3_small", "channels_last=false"]
     network = build_network([*overrides, f"encoder.weights={weights_file}"])
     config = compose([*overrides, f"encoder.weights={tmp_path / 'gone.pth'}"])
-    resolved = {key: OmegaConf.to_container(config[key], resolve=True) for key in ("model", "task")}
-    OmegaConf.save({**resolved, "channels_last": False}, tmp_path / "config.yaml")
+    (tmp_path / "config.yaml").write_text(to_run_yaml(config))
     (tmp_path / "checkpoints").mkdir()
     state = {f"network.{name}": value for name, value in network.state_dict().items()}
     torch.save({"state_dict": state}, tmp_path / "checkpoints" / "best.ckpt")

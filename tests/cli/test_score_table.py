@@ -2,7 +2,8 @@
 
 import pytest
 
-from segnet.training.score_table import ScoreTable, print_table
+from segnet.cli.score_table import print_table
+from segnet.training.score_table import ScoreTable
 
 
 @pytest.mark.parametrize("name", ["[/]", "[red]road[/red]", "[link=file:///x]a[/link]", "a[0]"])
