@@ -110,6 +110,7 @@ def test_a_replaced_conv_forward_is_found():
     assert has_own_conv_forward(module)
 
 
+@pytest.mark.slow
 def test_the_mode_sees_operators_without_importing_the_compiler():
     program = """
 import sys, torch

@@ -15,7 +15,7 @@ from segnet.metrics import confusion_matrix, scores
 from segnet.training.run import train
 
 FILES = ("config.yaml", "history.csv", "metrics.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt")
-FEW = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
+FEW = settings(max_examples=5, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
 MANY = settings(FEW, max_examples=150)
 
 

@@ -13,10 +13,16 @@ from segnet.trusted_classes import OTHERS, allow_code, named_in, targets
 from tests.conftest import TINY
 
 
+@pytest.fixture(scope="module")
+def composed():
+    """The content of a run's config."""
+    return to_run_yaml(compose(TINY))
+
+
 @pytest.fixture
-def stranger(tmp_path):
+def stranger(composed, tmp_path):
     """Write a run whose config holds what a stranger put there."""
-    values = yaml.safe_load(to_run_yaml(compose(TINY)))
+    values = yaml.safe_load(composed)
     values["data"]["dataset"] |= {"images": {"train": 8, "val": 3, "test": 4}}
 
     def write(change, text=lambda text: text):

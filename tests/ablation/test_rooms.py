@@ -71,6 +71,7 @@ def test_a_wrong_import_is_found(code, wrong):
     assert wrong_imports("checks", code) == wrong
 
 
+@pytest.mark.slow
 def test_the_proof_of_fairness_needs_no_lightning():
     code = "import sys, segnet.ablation.checks.fairness; assert 'pytorch_lightning' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -283,7 +283,14 @@ def test_the_version_is_segnet_s(call, command):
     assert call(command, "--version") == (0, f"segnet {segnet.__version__}\n", "")
 
 
-@pytest.mark.parametrize("name", ["upsampler=nearest,seed=0", "ü (1) [a], b={c}", "it's"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ü (1) [a], b={c}",
+        pytest.param("upsampler=nearest,seed=0", marks=pytest.mark.slow),
+        pytest.param("it's", marks=pytest.mark.slow),
+    ],
+)
 def test_any_folder_can_be_named(call, tmp_path, name):
     folder = tmp_path / name
     code, out, err = call(train, *TINY, f"run_dir={folder}")

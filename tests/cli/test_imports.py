@@ -25,6 +25,7 @@ def test_no_heavy_import(command, arguments):
     assert result.stdout.splitlines()[-1] == "HEAVY []"
 
 
+@pytest.mark.slow
 def test_evaluation_needs_no_lightning():
     modules = "segnet.inference.model, segnet.inference.scoring, segnet.tasks"
     code = f"import sys, {modules}; assert 'pytorch_lightning' not in sys.modules"

@@ -194,7 +194,7 @@ def first_step(config, folder, monkeypatch):
 
 
 @pytest.mark.parametrize("fused", ["true", "false"])
-@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize("precision", [pytest.param("32-true", marks=pytest.mark.slow), "bf16-mixed"])
 def test_gradients_are_clipped(tiny_config, tmp_path, monkeypatch, precision, fused):
     chosen = (f"trainer.precision={precision}", f"optimizer.fused={fused}", "trainer.max_epochs=1")
     free = first_step(tiny_config(*chosen), tmp_path / "free", monkeypatch)

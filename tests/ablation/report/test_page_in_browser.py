@@ -9,7 +9,7 @@ from segnet.ablation.results import network_inspection
 from segnet.analysis.receptive_field import ReceptiveField
 from tests.synthetic_experiment import add_networks, one_factor, write_experiment
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 sync_api = pytest.importorskip("playwright.sync_api")
 FLAGS = (
     "--no-sandbox",

@@ -19,6 +19,7 @@ def data():
     return data_from_config(compose(["data=brain"]))
 
 
+@pytest.mark.slow
 def test_the_volume_is_the_icbm_template():
     intensities, labels = brain_volume()
     assert intensities.shape == labels.shape == (197, 233, 189)

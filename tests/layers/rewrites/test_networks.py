@@ -49,7 +49,9 @@ def forms_of(network: nn.Module, size: tuple[int, int] = (32, 48)) -> dict[str, 
     return {stage.name: stage.forms for stage in stage_costs(network, images) if stage.forms}
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if "deeplabv3plus, " in name else name for name in NETWORKS]
+)
 def test_one_function_and_one_state_dict(name):
     exact = build(NETWORKS[name])
     plain = segnet.build_network([*NETWORKS[name], "model.exact_rewrites=false"])
