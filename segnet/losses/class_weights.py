@@ -98,7 +98,7 @@ def given_weights(pixel_counts: Tensor, weights: Sequence[float] | None) -> Tens
     if weights is None or len(weights) != classes:
         given = "none" if weights is None else f"{len(weights)}"
         raise UserError(
-            f"class_weights=given wants one weight for each of the {classes} classes and has {given}: set "
+            f"class_weights=given needs one weight for each of the {classes} classes and has {given}: set "
             f"class_weights.weights=[{','.join(['1.0'] * classes)}]"
         )
     values = torch.tensor(weights, dtype=torch.float32)

@@ -56,7 +56,7 @@ class History(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Keep the rows of the epochs that are done."""
         self.rows = [row for row in read_history(self.path) if int(row["epoch"]) < trainer.current_epoch]
-        # Lightning does not start an epoch anew that it goes on with; one that it starts sets the clock back to 0.
+        # Lightning does not start an epoch that it resumes; one that it starts sets the clock back to 0.
         self._started = self._train_ended = time.perf_counter() - self._epoch_seconds
         self._in_epoch = self._epoch_seconds > 0
 

@@ -1,4 +1,4 @@
-"""The mean of a value over an epoch and over all processes, which a resumed epoch goes on with."""
+"""The mean of a value over an epoch and over all processes, which a resumed epoch continues."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from segnet.training.collectives import gather_values
 class EpochMean:
     """Adds up a value and its weight on the value's device.
 
-    The sums of each process are kept by themselves, so that a training that goes on with as many processes comes to
+    The sums of each process are kept by themselves, so that a training resumed with as many processes comes to
     the same bits; with another number it differs by rounding.
     """
 

@@ -79,7 +79,7 @@ class TrainingModule(pl.LightningModule):
             follow(config.scheduler)
 
     def on_train_epoch_start(self) -> None:
-        """Start the mean of the loss; an epoch that goes on in its middle has it from the checkpoint."""
+        """Start the mean of the loss; an epoch resumed in its middle has it from the checkpoint."""
         self.epoch_loss.reset()
 
     def on_train_batch_start(self, batch: Batch, batch_index: int) -> None:

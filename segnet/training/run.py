@@ -216,7 +216,7 @@ def _start_from(network: nn.Module, source: str) -> None:
     new = start_from(network, source)
     count = len(network.state_dict())
     if is_first_process():
-        named = f"; made anew: {', '.join(new)}" if new else ""
+        named = f"; new: {', '.join(new)}" if new else ""
         log.info("init=%s: %d of %d tensors loaded%s", source, count - len(new), count, named)
 
 

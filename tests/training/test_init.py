@@ -39,7 +39,7 @@ def test_a_training_starts_from_a_run_and_says_what_is_new(tiny_config, tmp_path
     caplog.set_level(logging.INFO)
     still = ("trainer.max_epochs=1", "optimizer.lr=1e-12", f"init={tmp_path / 'first'}")
     train(tiny_config(*still, "+data.classes.more=[4,4,4]"), tmp_path / "second")
-    assert "made anew: head.weight, head.bias" in caplog.text
+    assert "new: head.weight, head.bias" in caplog.text
     first, second = load_network(tmp_path / "first").state_dict(), load_network(tmp_path / "second").state_dict()
     learned = [name for name, _ in load_network(tmp_path / "first").named_parameters() if not name.startswith("head")]
     assert all(torch.allclose(first[name], second[name], atol=1e-6) for name in learned)

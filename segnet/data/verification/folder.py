@@ -74,7 +74,7 @@ def _bad_masks(root: Path, samples: list[Sample]) -> dict[Sample, Problem]:
         if values > MOST_CLASSES:
             raise UserError(
                 f"the mask {sample.mask} holds {values} {'colours' if coloured[sample] else 'values'}: its edges were "
-                f"smoothed, or it was saved as JPEG on the way, or it is a photo; export it anew as PNG"
+                f"smoothed, or it was saved as JPEG on the way, or it is a photo; export it again as PNG"
             )
 
     bad = _unreadable(samples, look)

@@ -30,7 +30,7 @@ def likely_cause(strange: Sequence[int], seen: np.ndarray, classes: int) -> str:
         classes: number of classes.
     """
     if len(strange) > SMOOTHED:
-        return "so many values come from smoothed edges (resized or anti-aliased) or from JPEG: export it anew as PNG"
+        return "so many values come from smoothed edges (resized or anti-aliased) or from JPEG: export it again as PNG"
     if list(strange) == [classes] and not seen[0]:
         return "no label holds 0, so they count from 1: subtract 1, or let the classes begin with one for 0"
     if list(strange) == [255]:
