@@ -47,7 +47,7 @@ class ExponentialAverage(WeightAveraging):
         torch._foreach_lerp_(averaged, trained, 1 - decay)
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Load again the last batches before the one that a resumed epoch starts with, where the batch norms need them."""
+        """Load again the last batches before the one that a resumed epoch starts with, if batch norms need them."""
         super().on_train_start(trainer, pl_module)
         loader = trainer.train_dataloader
         assert loader is not None

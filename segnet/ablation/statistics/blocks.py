@@ -66,7 +66,7 @@ class Blocks:
     def draw(self, resamples: int, random: np.random.Generator) -> npt.NDArray[np.intp]:
         """Draw blocks with replacement until there are as many images as in the split (Politis & Romano 1992).
 
-        A block begins at any image, and continues at the start of its group where the group ends. The last block is cut.
+        A block begins at any image, and continues at its group's start where the group ends. The last block is cut.
 
         Returns:
             ``(resamples, n)``, how often each image is in each resample.
