@@ -76,7 +76,7 @@ def test_frames_of_a_film_are_resampled_in_blocks(correlation, most, seed_noise)
     noise = {"groups": FILMS, "correlation": correlation}
     wrong, covered = check_confusions(600, 3, 233, seed_noise, 0.6, **noise)
     assert wrong <= most
-    assert 0.915 <= covered <= 0.98
+    assert 0.9 <= covered <= 0.98  # two standard errors below 92%
 
 
 @pytest.mark.slow
