@@ -44,8 +44,10 @@ def resume_after_kill(config, folder, epoch: int, batch: int) -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(History, "on_train_batch_start", killed)
-        with pytest.raises(KilledError):
+        with pytest.raises((KilledError, RuntimeError)) as stop:
             train(config, folder)
+    # A spawned loading process that is still starting may abort, which torch then reports in place of our error.
+    assert KilledError in (type(stop.value), type(stop.value.__context__)), stop.value
     train(load_config(folder), folder, resume=True)
 
 
