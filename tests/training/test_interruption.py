@@ -22,6 +22,17 @@ def _without_scores(monkeypatch):
     monkeypatch.setattr("segnet.training.run.count_macs", lambda *_: 0)
 
 
+@pytest.fixture(autouse=True)
+def _not_ignored():
+    """A shell that starts the tests in the background has them ignore SIGINT, and nohup SIGHUP."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    for number in before:
+        signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 def send(number: int, hook: str, epoch: int, monkeypatch) -> None:
     """Have the training send itself a signal in a hook of an epoch, each time it comes there."""
     called = getattr(History, hook)
@@ -81,6 +92,12 @@ def test_a_signal_before_the_training_ends_it_at_once(tiny_config, tmp_path, mon
         patch.setattr("segnet.training.run.task_from_config", lambda _: os.kill(os.getpid(), signal.SIGTERM))
         assert_interrupted(folder, tiny_config(*FOUR_STEPS), 143, caplog, "in the first of 2 epochs")
     assert not (folder / "checkpoints").exists()
+
+
+def test_a_signal_that_nohup_has_switched_off_stays_off(tiny_config, tmp_path, monkeypatch):
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    send(signal.SIGHUP, "on_train_batch_end", 0, monkeypatch)
+    assert train(tiny_config("data.batch_size=2", "trainer.max_epochs=1"), tmp_path)["status"] == "completed"
 
 
 def test_a_run_that_failed_before_its_first_checkpoint_does_not_block_its_folder(tiny_config, tmp_path, monkeypatch):
