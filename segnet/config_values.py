@@ -12,7 +12,7 @@ from typing import Any
 
 from segnet.config import Config, to_values
 from segnet.devices import Precision
-from segnet.errors import UserError
+from segnet.errors import UserError, require
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 PLAIN = (bool, int, float, str)
@@ -41,6 +41,8 @@ def check_values(config: Config) -> None:
             is set on the command line, the value, what is allowed, and what comes close.
     """
     _check_seed(config.seed)
+    skip = config.get("skip_steps", 0)  # runs of older versions have none
+    require(type(skip) is int and skip >= 0, "skip_steps", skip, "an integer from 0 up")
     for key in ("channels_last", "compile"):
         if not isinstance(config[key], bool):
             raise UserError(f"{key}={config[key]} is not allowed: choose true or false")

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from segnet.errors import require
-from segnet.losses.pixels import class_masks, class_probabilities, weighted_mean
+from segnet.losses.pixels import class_masks, class_probabilities, scored, weighted_mean
 
 
 def tversky_indices(
@@ -49,7 +49,7 @@ def tversky_indices(
     """
     probabilities = class_probabilities(logits)
     truth = class_masks(labels, ignore_index, logits.shape[1])
-    counts = (labels != ignore_index)[:, None]
+    counts = scored(labels, ignore_index)[:, None]
     dims = (2, 3) if per_image else (0, 2, 3)
     hits = torch.where(truth, probabilities, 0).sum(dims)
     predicted = torch.where(counts, probabilities**2 if squared else probabilities, 0).sum(dims)
@@ -129,7 +129,7 @@ class Tversky(nn.Module):
         return overlap_loss(indices, occurs, self.class_weights, 1 / self.gamma)
 
 
-class Dice(nn.Module):
+class Dice(Tversky):
     """Dice loss (Milletari et al. 2016; the sums of Sudre et al. 2017), see the module for what it is a mean over.
 
     Args:
@@ -144,8 +144,6 @@ class Dice(nn.Module):
         segnet.errors.UserError: a value is not among those.
     """
 
-    class_weights: Tensor | None
-
     def __init__(
         self,
         ignore_index: int,
@@ -154,22 +152,20 @@ class Dice(nn.Module):
         per_image: bool = False,
         smooth: float = 0.0,
     ) -> None:
-        super().__init__()
         require(form in ("plain", "squared", "log_cosh"), "loss.form", form, "plain, squared or log_cosh")
         require(0 <= smooth < math.inf, "loss.smooth", smooth, "a number from 0 up")
-        self.ignore_index, self.form, self.per_image, self.smooth = ignore_index, form, per_image, smooth
-        self.register_buffer("class_weights", class_weights, persistent=False)
+        super().__init__(
+            ignore_index, class_weights, 0.5, 0.5, squared=form == "squared", per_image=per_image, smooth=smooth / 2
+        )
+        self.form = form
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Take ``(N, K, H, W)`` logits and ``(N, H, W)`` labels to a scalar."""
-        indices, occurs = tversky_indices(
-            logits, labels, self.ignore_index, 0.5, 0.5, self.form == "squared", self.per_image, self.smooth / 2
-        )
-        loss = overlap_loss(indices, occurs, self.class_weights)
+        loss = super().forward(logits, labels)
         return loss.cosh().log() if self.form == "log_cosh" else loss
 
 
-class Jaccard(nn.Module):
+class Jaccard(Tversky):
     """One minus the soft Jaccard index, or IoU (Rahman and Wang 2016); see the module for what it is a mean over.
 
     Args:
@@ -182,8 +178,6 @@ class Jaccard(nn.Module):
         segnet.errors.UserError: a value is out of its range.
     """
 
-    class_weights: Tensor | None
-
     def __init__(
         self,
         ignore_index: int,
@@ -191,14 +185,4 @@ class Jaccard(nn.Module):
         per_image: bool = False,
         smooth: float = 0.0,
     ) -> None:
-        super().__init__()
-        require(0 <= smooth < math.inf, "loss.smooth", smooth, "a number from 0 up")
-        self.ignore_index, self.per_image, self.smooth = ignore_index, per_image, smooth
-        self.register_buffer("class_weights", class_weights, persistent=False)
-
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Take ``(N, K, H, W)`` logits and ``(N, H, W)`` labels to a scalar."""
-        found = tversky_indices(
-            logits, labels, self.ignore_index, 1.0, 1.0, per_image=self.per_image, smooth=self.smooth
-        )
-        return overlap_loss(*found, self.class_weights)
+        super().__init__(ignore_index, class_weights, 1.0, 1.0, per_image=per_image, smooth=smooth)

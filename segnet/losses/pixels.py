@@ -48,5 +48,5 @@ def class_probabilities(logits: Tensor) -> Tensor:
 
 def class_masks(labels: Tensor, ignore_index: int, classes: int) -> Tensor:
     """Return for each class which pixels have it, ``(N, K, H, W)`` bool; ignored pixels have none."""
-    places = torch.arange(classes, device=labels.device)[:, None, None]
-    return (labels.long()[:, None] == places) & scored(labels, ignore_index)[:, None]
+    numbers = torch.arange(classes, device=labels.device)[:, None, None]
+    return (labels.long()[:, None] == numbers) & scored(labels, ignore_index)[:, None]

@@ -11,6 +11,8 @@ from segnet.run_folder import Metrics, Outcome, checkpoint_file, read_metrics, r
 from segnet.run_ownership import claim_new, claim_to_resume
 from segnet.training.processes import is_first_process
 
+log = logging.getLogger(__name__)
+
 NO_PLACE = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
 """What a system says where a file cannot grow."""
 
@@ -62,6 +64,12 @@ def completed_checkpoint(run_dir: Path) -> tuple[int, int] | None:
             file = (run_dir / checkpoint_file("last")).stat()
             return file.st_mtime_ns, file.st_ino
     return None
+
+
+def say_how_to_resume(run_dir: Path, finished: int, epochs: int) -> None:
+    """Log after how many of its epochs a training was interrupted, and the command that resumes it."""
+    where = f"after epoch {finished} of {epochs}" if finished else f"in the first of {epochs} epochs"
+    log.warning("interrupted %s; resume with: segnet-train %s", where, resuming(run_dir))
 
 
 def write_outcome(run_dir: Path, outcome: Outcome, results: Metrics) -> None:

@@ -27,7 +27,7 @@ from segnet.config_values import check_values
 from segnet.data import DataModule
 from segnet.data.sampling import TrainingOrder
 from segnet.devices import choose_precision, device_type
-from segnet.errors import UserError, find_user_error, require
+from segnet.errors import UserError, find_user_error
 from segnet.run_folder import (
     CONFIG,
     PREDICTIONS,
@@ -35,13 +35,19 @@ from segnet.run_folder import (
     Metrics,
     Outcome,
     RunFacts,
-    resuming,
     scores_file,
     write_whole,
 )
 from segnet.training.callbacks import History
 from segnet.training.checkpoints import CheckpointFiles
-from segnet.training.folder import claim, completed_checkpoint, log_to, sentences_of_the_system, write_outcome
+from segnet.training.folder import (
+    claim,
+    completed_checkpoint,
+    log_to,
+    say_how_to_resume,
+    sentences_of_the_system,
+    write_outcome,
+)
 from segnet.training.interruption import Interruption
 from segnet.training.module import TrainingModule
 from segnet.training.position import DataPosition
@@ -92,8 +98,6 @@ def train(
     trust(targets(to_values(config, resolve=False)))  # the caller has these classes built
     check_values(config)
     check_trainer(config.trainer)
-    skip = config.get("skip_steps", 0)
-    require(type(skip) is int and skip >= 0, "skip_steps", skip, "an integer from 0 up")
     started = time.monotonic() if started is None else started
     with claim(run_dir, resume), log_to(run_dir / TRAIN_LOG):
         config.run_dir = str(run_dir)
@@ -117,7 +121,7 @@ def _train_and_note(
     except (KeyboardInterrupt, SystemExit):  # Lightning turns the one into the other
         outcome["status"] = "interrupted"
         if is_first_process():
-            _say_how_to_resume(run_dir, interruption.finished_epochs, config.trainer.max_epochs)
+            say_how_to_resume(run_dir, interruption.finished_epochs, config.trainer.max_epochs)
         raise
     except Exception as error:
         outcome["error"] = str(find_user_error(error) or error)
@@ -127,11 +131,6 @@ def _train_and_note(
         if is_first_process() and (outcome["status"] == "completed" or not still_completed):
             write_outcome(run_dir, outcome, results)
     return {**outcome, **results}
-
-
-def _say_how_to_resume(run_dir: Path, finished: int, epochs: int) -> None:
-    where = f"after epoch {finished} of {epochs}" if finished else f"in the first of {epochs} epochs"
-    log.warning("interrupted %s; resume with: segnet-train %s", where, resuming(run_dir))
 
 
 @contextlib.contextmanager

@@ -89,6 +89,23 @@ def listed_names(listing: Path) -> list[str]:
     return names
 
 
+def names_of_split(split: str, test: Path, others: Path, val_share: float) -> list[str]:
+    """Return the names of a split of a set that has a list for the test and one for all others.
+
+    Args:
+        split: "train", "val" or "test".
+        test: the list of the test split.
+        others: the list of which a share is held out for validation.
+        val_share: that share.
+
+    Raises:
+        UserError: a list names nothing, or cannot be read.
+    """
+    if split == "test":
+        return listed_names(test)
+    return [name for name in listed_names(others) if held_out(name, val_share) == (split == "val")]
+
+
 def existing_pairs(
     names: Sequence[str], image: Callable[[str], Path], label: Callable[[str], Path]
 ) -> list[tuple[Path, Path]]:

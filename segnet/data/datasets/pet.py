@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segnet.data.datasets.paired import PairedFiles, existing_pairs, find_set, held_out, listed_names
+from segnet.data.datasets.paired import PairedFiles, existing_pairs, find_set, names_of_split
 from segnet.errors import require
 
 PAGE = "https://www.robots.ox.ac.uk/~vgg/data/pets/"
@@ -28,10 +28,8 @@ class Pet(PairedFiles):
     def __init__(self, split: str, root: str | Path, val_share: float = 0.1, channels: int = 3) -> None:
         require(0 < val_share < 1, "data.dataset.val_share", val_share, "a share between 0 and 1")
         place = find_set(Path(root), ["oxford-iiit-pet"], "annotations/trainval.txt", "Oxford-IIIT Pet", PAGE)
-        listing = place / "annotations" / ("test.txt" if split == "test" else "trainval.txt")
-        names = listed_names(listing)
-        if split != "test":
-            names = [name for name in names if held_out(name, val_share) == (split == "val")]
+        lists = place / "annotations"
+        names = names_of_split(split, lists / "test.txt", lists / "trainval.txt", val_share)
         pairs = existing_pairs(
             names,
             lambda name: place / "images" / f"{name}.jpg",

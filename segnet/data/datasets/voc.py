@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from segnet.data.datasets.paired import IGNORE, PairedFiles, existing_pairs, find_set, held_out, listed_names
+from segnet.data.datasets.paired import IGNORE, PairedFiles, existing_pairs, find_set, names_of_split
 from segnet.errors import require
 
 PAGE = "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/"
@@ -29,10 +29,8 @@ class PascalVOC(PairedFiles):
         require(0 < val_share < 1, "data.dataset.val_share", val_share, "a share between 0 and 1")
         folders = ["VOC2012", "VOCdevkit/VOC2012"]
         place = find_set(Path(root), folders, "ImageSets/Segmentation/train.txt", "Pascal VOC 2012", PAGE)
-        listing = place / "ImageSets" / "Segmentation" / ("val.txt" if split == "test" else "train.txt")
-        names = listed_names(listing)
-        if split != "test":
-            names = [name for name in names if held_out(name, val_share) == (split == "val")]
+        lists = place / "ImageSets" / "Segmentation"
+        names = names_of_split(split, lists / "val.txt", lists / "train.txt", val_share)
         pairs = existing_pairs(
             names,
             lambda name: place / "JPEGImages" / f"{name}.jpg",
