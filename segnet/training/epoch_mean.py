@@ -23,9 +23,10 @@ class EpochMean:
     def add(self, value: Tensor, weight: Tensor | float) -> None:
         """Add a scalar of a weight from 0 up."""
         if value.device != self._sums.device:
-            self._sums = self._sums.to(value.device)
-        value = value.detach().double()
-        weight = torch.as_tensor(weight, dtype=torch.float64, device=value.device)
+            has_float64 = value.device.type != "mps"  # Apple's GPUs have none
+            self._sums = self._sums.to(value.device, torch.float64 if has_float64 else torch.float32)
+        value = value.detach().to(self._sums.dtype)
+        weight = torch.as_tensor(weight, dtype=self._sums.dtype, device=value.device)
         self._sums = self._sums + torch.stack([value * weight, weight])
 
     def compute(self) -> float:
