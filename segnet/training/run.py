@@ -66,6 +66,8 @@ LIGHTNING_HINTS = (
     "Checkpoint directory .* exists and is not empty.*",  # a run that is resumed
     ".*could not find the monitored key.*",  # before the first validation
     "You're resuming from a checkpoint that ended before the epoch ended.*",  # see DataPosition
+    "It is recommended to use `self.log.*sync_dist=True.*",  # each process logs what is of all of them already
+    "`broadcast_buffers` is deprecated.*",  # what torch names instead is not in the oldest releases that are promised
     ".*isinstance.treespec, LeafSpec.*",
 )
 
