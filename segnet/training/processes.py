@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from segnet.errors import UserError
+
 RUN_DIR = "SEGNET_RUN_DIR"
 """Variable in which the first process tells those that Lightning starts which folder it owns."""
 INTERACTIVE_JOBS = ("bash", "interactive")
@@ -52,6 +54,21 @@ def processes_from_outside(environment: Mapping[str, str] = os.environ) -> int:
     if _started_by_srun(environment):
         return int(environment["SLURM_NTASKS"])
     return int(environment.get("JSM_NAMESPACE_SIZE", 1))
+
+
+def check_processes(devices: int, nodes: int, environment: Mapping[str, str] = os.environ) -> None:
+    """Compare the processes that another program has started with those that the trainer counts on.
+
+    Raises:
+        UserError: they are not as many, and would wait for each other, or each train by itself.
+    """
+    started = processes_from_outside(environment)
+    if started not in (1, devices * nodes):
+        raise UserError(
+            f"{started} processes were started for this training, and trainer.devices={devices} times "
+            f"trainer.num_nodes={nodes} are {devices * nodes}: choose trainer=ddp, with trainer.devices as the "
+            f"processes of each machine and trainer.num_nodes as the machines"
+        )
 
 
 def _started_by_srun(environment: Mapping[str, str]) -> bool:

@@ -51,7 +51,7 @@ from segnet.training.folder import (
 from segnet.training.interruption import Interruption
 from segnet.training.module import TrainingModule
 from segnet.training.position import DataPosition
-from segnet.training.processes import is_first_process
+from segnet.training.processes import check_processes, is_first_process
 from segnet.training.score_table import ScoreTable
 from segnet.training.setup import TrainingSetup
 from segnet.training.task import Task
@@ -163,6 +163,7 @@ def _train(
     history = _find_history(callbacks)
     position = DataPosition()
     trainer = _build_trainer(config, [*callbacks, position, interruption])
+    check_processes(trainer.num_devices, trainer.num_nodes)
     if trainer.world_size > 1 and in_sweep():
         # The further processes would be started with the whole sweep's arguments.
         raise UserError(

@@ -1,13 +1,20 @@
 """Two processes train what one trains, from labels of which each holds another number that count."""
 
 import csv
+import json
+import os
+import signal
+import time
 from functools import partial
 
 import pytest
 import torch
 
 from scripts.forked import finish, start
+from segnet.config import compose, load_config
 from segnet.layers.convolution import BatchNorm, normalise_by_running
+from segnet.training.callbacks import History
+from segnet.training.changes import with_changes
 from segnet.training.run import train
 
 SETTINGS = (
@@ -77,3 +84,79 @@ def test_two_processes_train_what_one_trains(run, settings):
         assert float(history(two)[-1]["val/loss"]) == pytest.approx(float(history(one)[-1]["val/loss"]), rel=2e-5)
     else:
         assert_close(one, two)
+
+
+RESUMED = ("data.batch_size=4", "checkpoint.every_n_steps=2", "optimizer=adamw")
+
+
+def stop_at(monkeypatch, rank, epoch, batch, number):
+    """Have one process send itself a signal in the middle of an epoch."""
+    ended = History.on_train_batch_end
+
+    def then_sent(self, trainer, module, *arguments):
+        ended(self, trainer, module, *arguments)
+        place = (trainer.global_rank, trainer.current_epoch, trainer.fit_loop.batch_idx)
+        if place == (rank, epoch, batch):
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(History, "on_train_batch_end", then_sent)
+
+
+def interrupt(tiny_config, tmp_path, monkeypatch, processes, number=signal.SIGTERM):
+    """Train with a signal to the last process in the second epoch; return the folder, codes and seconds."""
+    folder, output = tmp_path / "interrupted", tmp_path / "interrupted.txt"
+    two = TWO if processes == 2 else ()
+    with monkeypatch.context() as patch:
+        stop_at(patch, processes - 1, 1, 1, number)
+        started = start(partial(train, tiny_config(*SETTINGS, *two, *RESUMED), folder), processes, output)
+        started[-1].join(60)
+        stopped = time.monotonic()
+        codes = finish(started, 30)
+    return folder, codes, time.monotonic() - stopped
+
+
+def resume(folder, processes=1, *overrides):
+    overrides = (*overrides, f"trainer.devices={processes}")
+    changed = with_changes(load_config(folder), compose(overrides), overrides, folder)
+    output = folder.with_suffix(".resumed.txt")
+    assert finish(start(partial(train, changed, folder, resume=True), processes, output)) == [0] * processes
+
+
+def assert_same_bits(one, two):
+    for name in ("best", "last"):
+        for key, value in weights(one, name).items():
+            assert torch.equal(value, weights(two, name)[key]), (name, key)
+    rows = [[{**row, "seconds": 0} for row in history(folder)] for folder in (one, two)]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_ends_the_others_and_the_run_resumes_with_the_same_bits(
+    run, tiny_config, tmp_path, monkeypatch
+):
+    folder, codes, seconds = interrupt(tiny_config, tmp_path, monkeypatch, 2, signal.SIGKILL)
+    assert codes == [1, -signal.SIGKILL]
+    assert seconds < 20
+    assert json.loads((folder / "metrics.json").read_text())["status"] == "failed"
+    resume(folder, 2)
+    assert_same_bits(run("whole", *RESUMED, processes=2), folder)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("before", "after"), [(2, 2), (2, 1)])
+def test_a_signal_to_one_process_ends_all_with_a_checkpoint(run, tiny_config, tmp_path, monkeypatch, before, after):
+    folder, codes, _ = interrupt(tiny_config, tmp_path, monkeypatch, before)
+    assert codes == [143] * before
+    assert json.loads((folder / "metrics.json").read_text())["status"] == "interrupted"
+    assert torch.load(folder / "checkpoints/last.ckpt", weights_only=True)["global_step"] == 5
+    resume(folder, after)
+    whole = run("whole", *RESUMED, processes=before)
+    assert_close(whole, folder) if before != after else assert_same_bits(whole, folder)
+
+
+@pytest.mark.slow
+def test_a_run_of_one_process_goes_on_with_two(run, tiny_config, tmp_path, monkeypatch):
+    folder, codes, _ = interrupt(tiny_config, tmp_path, monkeypatch, 1)
+    assert codes == [143]
+    resume(folder, 2)
+    assert_close(run("whole", *RESUMED), folder)
