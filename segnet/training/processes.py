@@ -24,7 +24,7 @@ def is_first_process(environment: Mapping[str, str] = os.environ) -> bool:
     """
     if "RANK" in environment:
         return int(environment["RANK"]) == 0
-    if _started_by_srun(environment):
+    if started_by_srun(environment):
         return int(environment["SLURM_PROCID"]) == 0
     if "JSM_NAMESPACE_RANK" in environment:
         return int(environment["JSM_NAMESPACE_RANK"]) == 0
@@ -51,7 +51,7 @@ def processes_from_outside(environment: Mapping[str, str] = os.environ) -> int:
     """Count the processes of this training that another program starts; 1 where Lightning starts any further ones."""
     if "RANK" in environment:
         return int(environment.get("WORLD_SIZE", 1))
-    if _started_by_srun(environment):
+    if started_by_srun(environment):
         return int(environment["SLURM_NTASKS"])
     return int(environment.get("JSM_NAMESPACE_SIZE", 1))
 
@@ -71,7 +71,7 @@ def check_processes(devices: int, nodes: int, environment: Mapping[str, str] = o
         )
 
 
-def _started_by_srun(environment: Mapping[str, str]) -> bool:
+def started_by_srun(environment: Mapping[str, str]) -> bool:
     """Tell ``srun segnet-train`` from a shell that Slurm gave, as Lightning does."""
     names = ("SLURM_NTASKS", "SLURM_PROCID")
     return all(name in environment for name in names) and environment.get("SLURM_JOB_NAME") not in INTERACTIVE_JOBS

@@ -52,6 +52,7 @@ from segnet.training.interruption import Interruption
 from segnet.training.module import TrainingModule
 from segnet.training.position import DataPosition
 from segnet.training.processes import check_processes, is_first_process
+from segnet.training.requeue import requeue
 from segnet.training.score_table import ScoreTable
 from segnet.training.setup import TrainingSetup
 from segnet.training.task import Task
@@ -124,6 +125,8 @@ def _train_and_note(
         outcome["status"] = "interrupted"
         if is_first_process():
             say_how_to_resume(run_dir, interruption.finished_epochs, config.trainer.max_epochs)
+            if interruption.asks_for_requeue:
+                requeue()
         raise
     except Exception as error:
         outcome["error"] = str(find_user_error(error) or error)
