@@ -23,6 +23,7 @@ from segnet.training.setup import TrainingSetup
 from segnet.training.task import Forward, SplitResult
 
 if TYPE_CHECKING:
+    from segnet.tasks.segmentation.auxiliary import AuxiliaryLoss
     from segnet.tasks.segmentation.module import SegmentationModule
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Segmentation:
             called with the encoder, the number of classes, the loss and the seed; None: none.
     """
 
-    def __init__(self, auxiliary: Callable[..., nn.Module] | None = None) -> None:
+    def __init__(self, auxiliary: "Callable[..., AuxiliaryLoss] | None" = None) -> None:
         self.auxiliary = auxiliary
 
     def wrap(self, body: nn.Module) -> nn.Module:
