@@ -20,7 +20,7 @@ def render(
     name: str,
     context: Mapping[str, Any],
     charts: Mapping[str, Chart],
-    filters: Mapping[str, Callable[..., str]],
+    filters: Mapping[str, Callable[..., str]] | None = None,
 ) -> str:
     """Render a page; the same arguments give the same page.
 
@@ -42,7 +42,7 @@ def render(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"embed": embed, **filters}
+    environment.filters |= {"embed": embed, **(filters or {})}
     shared = {
         "charts": charts,
         "chart_data": dict(charts),
