@@ -17,6 +17,7 @@ from segnet.cli import evaluate, predict, train
 from segnet.cli.entry import sweep_folder
 from segnet.config import load_config
 from segnet.metrics import read_scores
+from tests.folder_listing import listing
 
 TINY = [
     "data=shapes",
@@ -181,7 +182,7 @@ def test_an_unknown_setting_is_named(call, overrides, text):
 
 
 def test_a_folder_in_use_is_refused_before_anything_is_written(call, run_dir):
-    before = {path: path.stat().st_mtime_ns for path in [run_dir, *run_dir.rglob("*")]}
+    before = listing(run_dir)
     in_use = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(run_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -190,7 +191,7 @@ def test_a_folder_in_use_is_refused_before_anything_is_written(call, run_dir):
         assert_one_sentence(call(train, f"resume={run_dir}"), "another process is training in")
         assert_one_sentence(call(train, *TINY, f"run_dir={run_dir}"), "holds a run already")
         in_use.stdin.close()
-    assert {path: path.stat().st_mtime_ns for path in [run_dir, *run_dir.rglob("*")]} == before
+    assert listing(run_dir) == before
 
 
 def test_trainings_of_one_second_have_folders_of_their_own(call, tmp_path, monkeypatch):
@@ -318,6 +319,20 @@ def test_help_on_a_group(call):
     assert code == 0
     assert "scheduler=one_cycle" in out.splitlines()
     assert_one_sentence(call(train, "-h", "schedular"), "there is no group schedular: choose one of data, ")
+
+
+def test_predict_reports_broken_files_and_exits_with_1(call, run_dir, tmp_path):
+    photos, masks = tmp_path / "photos", tmp_path / "masks"
+    photos.mkdir()
+    Image.fromarray(np.zeros((9, 12, 3), np.uint8)).save(photos / "whole.png")
+    (photos / "broken.png").write_bytes(b"no image")
+    code, out, err = call(predict, f"run={run_dir}", f"input={photos}", f"output={masks}")
+    assert code == 1
+    assert f"1 image predicted: {masks}" in out
+    assert "cannot read the image" in err
+    assert "1 of 2 files could not be read, and have no results" in err
+    assert "Traceback" not in err
+    assert (masks / "index" / "whole.png").is_file()
 
 
 @pytest.mark.parametrize("command", [train, evaluate, predict])

@@ -57,6 +57,8 @@ class Segmentation:
                 ", ".join(absent),
                 *(("it", "s") if len(absent) == 1 else ("they", "")),
             )
+        if not data.has_labelled_pixels("test") and is_first_process():
+            log.warning("the test split has no labelled pixel: there are no test scores")
 
     def check_split(self, data: DataModule, split: str) -> None:
         """Check the labels."""
