@@ -20,7 +20,7 @@ from segnet.tasks.segmentation.scoring import flat_scores, score_images, score_l
 from segnet.tasks.segmentation.table import score_table
 from segnet.training.processes import is_first_process
 from segnet.training.setup import TrainingSetup
-from segnet.training.task import Forward, SplitResult
+from segnet.training.task import EvaluationRequest, Forward, SplitResult, require_channels
 
 if TYPE_CHECKING:
     from segnet.tasks.segmentation.auxiliary import AuxiliaryLoss
@@ -111,6 +111,21 @@ class Segmentation:
             },
             image_counts=images,
         )
+
+    def evaluate(self, network: nn.Module, data: DataModule, split: str, request: EvaluationRequest) -> SplitResult:
+        """Score the network with intervals and calibration, class by class and image by image, and render a page."""
+        from segnet.tasks.segmentation.evaluation.result import evaluate  # late: a training has no use for it
+
+        return evaluate(network, data, split, request)
+
+    def check_facts(self, facts: DataFacts, data: DataModule) -> None:
+        """Require the same classes in the same order, and as many channels."""
+        require_channels(facts, data)
+        if list(facts.classes) != data.classes:
+            raise UserError(
+                f"the run tells apart {', '.join(facts.classes)}, and data= has {', '.join(data.classes)}: give a data "
+                f"set with the same classes in the same order"
+            )
 
     def panel(self, network: nn.Module, data: DataModule, split: str) -> bytes:
         """Draw the worst, the median and the best image with label, prediction and errors."""
