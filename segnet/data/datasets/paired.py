@@ -55,28 +55,6 @@ class PairedFiles:
         return image, label
 
 
-def find_set(root: Path, inside: Sequence[str], needed: str, name: str, page: str) -> Path:
-    """Return where a set lies: in ``root``, or in the folder that its archive unpacks to.
-
-    Args:
-        root: the folder that the user names.
-        inside: folders below it that are tried too.
-        needed: a file or folder that the set has.
-        name: of the set, for the message.
-        page: where it is offered.
-
-    Raises:
-        UserError: it is not there.
-    """
-    for place in (root, *(root / folder for folder in inside)):
-        if (place / needed).exists():
-            return place
-    raise UserError(
-        f"no {name} in {root.absolute()} ({needed} is missing): get it from {page}, unpack it, set data.root=FOLDER "
-        f"or name its parent in SEGNET_DATA"
-    )
-
-
 def listed_names(listing: Path) -> list[str]:
     """Return the first word of each line that is neither empty nor a comment.
 

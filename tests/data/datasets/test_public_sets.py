@@ -115,7 +115,7 @@ def test_a_name_is_held_out_whatever_else_is_listed():
     [
         (Pet, r"no Oxford-IIIT Pet in .* \(annotations/trainval.txt is missing\): get it from https://www.robots"),
         (PascalVOC, r"no Pascal VOC 2012 in .* get it from http://host.robots"),
-        (Cityscapes, r"no Cityscapes in .* get it from https://www.cityscapes-dataset.com/downloads/ \(an account"),
+        (Cityscapes, r"no Cityscapes in .* get it from https://www.cityscapes-dataset.com/downloads/ \(left"),
     ],
 )
 def test_a_set_that_is_not_there(kind, message, tmp_path):
