@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from segnet.data.samples import SegmentationDataset
     from segnet.data.verification import Problem
 
-ACTIONS = ("verify",)
+ACTIONS = ("verify", "download")
 LEAVE_OUT = "leave_out.txt"
 
 
@@ -28,9 +28,30 @@ def work(config: DictConfig) -> None:
     if config.action not in ACTIONS:
         said = "" if config.action is None else f", and not {config.action}"
         raise UserError(f"say what to do first: segnet-data {' or '.join(ACTIONS)}{said}, as in segnet-data verify")
+    if config.action == "download":
+        download(config)
+        return
     require(config.fix in (None, "list"), "fix", config.fix, "list, or null")
     require(config.threads is None or config.threads >= 1, "threads", config.threads, "an integer from 1 up, or null")
     verify(config)
+
+
+def download(config: DictConfig) -> None:
+    """Fetch a public set, and say where it lies.
+
+    Raises:
+        UserError: the set is not downloaded, or see :func:`segnet.data.download.fetch`.
+    """
+    from segnet.config import instantiate
+
+    if "download" not in config.data:
+        raise UserError(
+            f"data={config.data.name} has nothing to download: its images are drawn, come with a package, or are your "
+            f"own; docs/guide.md lists the public sets"
+        )
+    config.data.download = True
+    samples = len(instantiate(config.data.dataset)(split="train").ids)
+    print(f"data={config.data.name}: {samples} images to train on, in {Path(config.data.root).absolute()}")
 
 
 def verify(config: DictConfig) -> None:

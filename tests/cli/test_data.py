@@ -69,11 +69,16 @@ def test_a_set_that_is_not_there_is_an_error_of_each_split(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["action=null"], "say what to do first: segnet-data verify, as in segnet-data verify"),
+        (["action=null"], "say what to do first: segnet-data verify or download, as in segnet-data verify"),
         (["action=mend"], "and not mend"),
         (["fix=all"], "fix=all is not allowed: give list, or null"),
         (["threads=0"], "threads=0 is not allowed"),
         (["data=folder"], "say data.root=FOLDER"),
+        (["action=download"], "data=shapes has nothing to download"),
+        (
+            ["action=download", "data=cityscapes", "data.root=nowhere"],
+            "Cityscapes is not downloaded, because it needs an account: get it from https://www.cityscapes-dataset.com",
+        ),
     ],
 )
 def test_mistakes_are_sentences(overrides, message):
