@@ -31,7 +31,7 @@ def test_other_losses_are_noticed_and_rounding_is_not():
 def test_runs_are_told_apart_by_the_version_and_not_by_where_data_lie(monkeypatch):
     overrides = ["data=camvid"]
     key = config_key(compose(overrides))
-    assert config_key(compose([*overrides, "data.root=elsewhere/camvid"])) == key
+    assert config_key(compose([*overrides, "data.root=elsewhere/camvid", "data.download=true"])) == key
     monkeypatch.setattr("segnet.ablation.design.runs.TRAINING_VERSION", TRAINING_VERSION + 1)
     assert config_key(compose(overrides)) != key
 
