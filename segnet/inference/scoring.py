@@ -6,6 +6,7 @@ from segnet.build import data_from_config, load_network, task_from_config
 from segnet.config import load_config
 from segnet.devices import choose_device
 from segnet.errors import UserError
+from segnet.pretrained import locate
 from segnet.training.task import SplitResult
 
 
@@ -15,7 +16,7 @@ def score_run(
     """Score a trained network on a split, without augmentation and in float32.
 
     Args:
-        run_dir: what ``segnet-train`` wrote.
+        run_dir: what ``segnet-train`` wrote, or another name that :func:`segnet.load` takes.
         split: "train", "val" or "test".
         checkpoint: "best" or "last".
         device: see :func:`segnet.devices.choose_device`.
@@ -24,6 +25,7 @@ def score_run(
     Raises:
         UserError: the run, the checkpoint, the device or the split is not there, or something is wrong with the data.
     """
+    run_dir = locate(run_dir)
     config = load_config(run_dir)
     if data_root is not None:
         if "root" not in config.data.dataset:
