@@ -25,7 +25,7 @@ def randomise_norms(network: nn.Module) -> nn.Module:
     return network.eval()
 
 
-SMALL = ["data=shapes", "encoder.widths=[4,8]"]
+SMALL = ["data=shapes", "encoder.widths=[4,8]", "encoder.depths=[1,1]"]
 CASES = {
     **{f"upsampler-{name}": [*SMALL, f"upsampler={name}"] for name in choices("upsampler")},
     **{f"preset-{name}": small_preset(name) for name in PRESETS},
