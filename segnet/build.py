@@ -59,8 +59,8 @@ def set_data_root(config: Config, data_root: str | None) -> None:
 
     Args:
         config: of a run.
-        data_root: its folder; None: as the config says, but below SEGNET_DATA where that says ``data/NAME`` and there is
-            none.
+        data_root: its folder; None: as the config says, but below SEGNET_DATA where that says ``data/NAME`` and there
+            is none.
 
     Raises:
         UserError: the data set has no folder.
