@@ -48,6 +48,7 @@ ROOMS: Mapping[str, str] = {
     "analysis": "MACs, memory, latency, receptive field, checkerboards, and the profile of a network",
     "training": "Lightning: the module, callbacks and a run; the contract of a task (`task.py`)",
     "tasks": "`segmentation/`, `super_resolution/`: all that belongs to one task",
+    "description": "what is in a data set: measured, drawn, and what follows for a training on it",
     "inference": "predictions for images and folders, scores of a split",
     "export": "files for other programs: ONNX, torch.export",
     "ablation": "experiments: " + "`design/`, `checks/`, `execution/`, `statistics/`, `results/`, `report/`",

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Iterable
@@ -18,8 +19,13 @@ if TYPE_CHECKING:
 
     from segnet.data.samples import SegmentationDataset
     from segnet.data.verification import Problem
+    from segnet.description.measure import Sample
 
-ACTIONS = ("verify", "download")
+ACTIONS = ("describe", "download", "show", "verify")
+OWN = frozenset(
+    ["action", "rows", "table", "fix", "threads", "images", "ceiling_images", "shown", "budget_gib", "draws", "output"]
+)
+"""Settings of this command, which a training does not have."""
 LEAVE_OUT = "leave_out.txt"
 
 
@@ -33,7 +39,72 @@ def work(config: DictConfig) -> None:
         return
     require(config.fix in (None, "list"), "fix", config.fix, "list, or null")
     require(config.threads is None or config.threads >= 1, "threads", config.threads, "an integer from 1 up, or null")
-    verify(config)
+    {"describe": describe, "show": show, "verify": verify}[config.action](config)
+
+
+def describe(config: DictConfig) -> None:
+    """Print what is in a data set, and write the page of it."""
+    from rich.progress import track
+
+    from segnet.build import data_from_config, network_from_config
+    from segnet.cli.score_table import print_table
+    from segnet.description import words
+    from segnet.description.describe import describe as measured
+    from segnet.description.page import render_page
+    from segnet.devices import available_cores
+    from segnet.run_folder import write_whole
+
+    data, network = data_from_config(config), network_from_config(config)
+
+    def bar(samples: Iterable["Sample"], number: int) -> Iterable["Sample"]:
+        return track(samples, "reading", number, transient=True, disable=not sys.stdout.isatty())
+
+    found = measured(
+        data,
+        network,
+        config.budget_gib,
+        config.images,
+        config.ceiling_images,
+        config.shown,
+        config.threads or available_cores(),
+        bar,
+    )
+    print_table(words.splits_table(found))
+    print_table(words.classes_table(found, data))
+    print_table(words.weights_table(found, data))
+    if found.ceilings:
+        print_table(words.ceilings_table(found))
+    for notice in words.notices(found, data):
+        print(notice)
+    recipe = shlex.join(["segnet-train", *_training_settings(found.recipe.overrides()), *found.recipe.overrides()])
+    print(f"to begin with: {recipe}")
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    facts = {
+        "data": str(config.data.name),
+        "command": shlex.join([Path(sys.argv[0]).name, *(text.removeprefix("action=") for text in sys.argv[1:])]),
+        "recipe": recipe,
+        "network": f"{parameters:,} parameters",
+    }
+    path = Path(config.output or "dataset.html")
+    write_whole(path, render_page(found, data, facts))
+    print(f"written: {path}")
+
+
+def show(config: DictConfig) -> None:
+    """Write a picture of what the augmentations do."""
+    from segnet.build import data_from_config
+    from segnet.description.augmentations import draw_augmentations
+    from segnet.run_folder import write_whole
+
+    path = Path(config.output or "augmentations.png")
+    write_whole(path, draw_augmentations(data_from_config(config), config.shown, config.draws))
+    print(f"written: {path}")
+
+
+def _training_settings(replaced: list[str]) -> list[str]:
+    """Return the settings of the command line that a training has too, but for those that are given anew."""
+    keys = {text.partition("=")[0] for text in replaced} | OWN
+    return [text for text in sys.argv[1:] if "=" in text and text.partition("=")[0].lstrip("+") not in keys]
 
 
 def download(config: DictConfig) -> None:

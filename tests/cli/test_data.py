@@ -9,6 +9,8 @@ from segnet.config import compose
 from segnet.data.datasets.folder.layout import find_layout
 from segnet.errors import UserError
 
+SMALL = ("encoder.widths=[4,8]", "encoder.depths=[1,1]")
+
 
 def run(*overrides):
     data.work(compose(["action=verify", *overrides], "data"))
@@ -53,6 +55,29 @@ def test_rows_bound_what_is_shown_of_a_kind(photos, capsys):
     assert "and 2 more: rows=null shows all" in capsys.readouterr().out
 
 
+def test_describe_prints_tables_and_writes_a_page(photos, capsys, monkeypatch):
+    monkeypatch.chdir(photos.parent)
+    monkeypatch.setattr(
+        sys, "argv", ["segnet-data", "action=describe", "data=folder", "data.root=photos", "images=4", "epochs=3"]
+    )
+    run("action=describe", "data=folder", f"data.root={photos}", "ceiling_images=1", "images=4", *SMALL)
+    shown = capsys.readouterr().out
+    assert "6 (4 read)" in shown
+    assert "to begin with: segnet-train data=folder data.root=photos epochs=3 data.scale=1" in shown
+    assert "'data.augmentation.crop=[12,16]' data.batch_size=6" in shown
+    page = (photos.parent / "dataset.html").read_text()
+    assert "<title>photos: data set</title>" in page
+    assert '<code class="command">segnet-data describe data=folder data.root=photos images=4 epochs=3</code>' in page
+
+
+def test_show_writes_a_picture_of_the_augmentations(photos, tmp_path, capsys):
+    picture = tmp_path / "out" / "seen.png"
+    run("action=show", "data=folder", f"data.root={photos}", "shown=2", "draws=3", f"output={picture}")
+    assert capsys.readouterr().out.splitlines()[-1] == f"written: {picture}"
+    with Image.open(picture) as image:
+        assert image.width > image.height > 300
+
+
 @pytest.mark.camvid
 @pytest.mark.slow
 def test_camvid_has_no_problem(capsys):
@@ -69,7 +94,10 @@ def test_a_set_that_is_not_there_is_an_error_of_each_split(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["action=null"], "say what to do first: segnet-data verify or download, as in segnet-data verify"),
+        (
+            ["action=null"],
+            "say what to do first: segnet-data describe or download or show or verify, as in segnet-data verify",
+        ),
         (["action=mend"], "and not mend"),
         (["fix=all"], "fix=all is not allowed: give list, or null"),
         (["threads=0"], "threads=0 is not allowed"),
@@ -79,6 +107,11 @@ def test_a_set_that_is_not_there_is_an_error_of_each_split(tmp_path, capsys):
             ["action=download", "data=cityscapes", "data.root=nowhere"],
             "Cityscapes is not downloaded, because it needs an account: get it from https://www.cityscapes-dataset.com",
         ),
+        (["action=describe", "images=0"], "images=0 is not allowed: give a number from 1 up, or null"),
+        (["action=describe", "budget_gib=0"], "budget_gib=0 is not allowed: give a number above 0"),
+        (["action=describe", "ceiling_images=-1"], "ceiling_images=-1 is not allowed: give a number from 0 up"),
+        (["action=show", "draws=0"], "draws=0 is not allowed: give a number from 1 up"),
+        (["action=show", "shown=0"], "shown=0 is not allowed: give a number from 1 up"),
     ],
 )
 def test_mistakes_are_sentences(overrides, message):
