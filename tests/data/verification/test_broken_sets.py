@@ -229,7 +229,10 @@ BROKEN = {
         lambda r: change_description(r, splits={"val": 2.0}),
         "splits.val is 2.0, and has to be a share from 0 to below 1",
     ),
-    "masks of no kind": (lambda r: change_description(r, masks="rgb"), "masks is 'rgb', and has to be index or colour"),
+    "masks of no kind": (
+        lambda r: change_description(r, masks="rgb"),
+        "masks is 'rgb', and has to be one of index, c",
+    ),
 }
 
 
