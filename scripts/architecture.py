@@ -39,6 +39,8 @@ ROOMS: Mapping[str, str] = {
     "models": "encoders, context blocks, skip connections, decoders, the network that joins them; `backbones/`",
     "losses": "pure functions, and thin modules over them",
     "metrics": "confusion matrix, IoU, boundary scores, image quality",
+    "resampling": "blocks of images that belong together, and the intervals that follow from resampling them",
+    "pages": "what HTML pages share: style sheet, scripts of charts and tables, pictures inside a page",
     "data": "the data module and its cache; `datasets/`, one file each; `augmentation/`",
     "build": "from a config to objects, and from a run folder to a trained network",
     "analysis": "MACs, memory, latency, receptive field, checkerboards, and the profile of a network",

@@ -5,7 +5,7 @@ interval of :func:`segnet.ablation.statistics.estimate` stands beside two others
 out, and the sum of both variances with Satterthwaite's degrees of freedom.
 
 A second table is of images that are frames of two films, and of a class that occurs in few images: with blocks and
-degrees of freedom as :mod:`segnet.ablation.statistics.blocks` chooses them, and with images drawn one by one.
+degrees of freedom as :mod:`segnet.resampling.blocks` chooses them, and with images drawn one by one.
 """
 
 import numpy as np

@@ -17,7 +17,8 @@ if TYPE_CHECKING:  # reading a run's text files needs neither numpy nor Pillow
 
 CONFIG, METRICS, HISTORY = "config.yaml", "metrics.json", "history.csv"
 PREDICTIONS, EVALUATION = "predictions.png", "evaluation.json"
-EVALUATION_SCORES = "evaluation.npz"
+EVALUATION_SCORES, EVALUATION_IMAGES = "evaluation.npz", "evaluation.csv"
+EVALUATION_PAGE = "evaluation.html"
 TRAIN_LOG, BATCH_RECORD = "train.log", "batches.json"
 PART = ".part"
 """How the name of a file ends that is being written."""
@@ -102,16 +103,42 @@ def write_whole(path: Path, content: str | bytes, make_folder: bool = True) -> N
         if make_folder:
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with part.open("wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
-                file.flush()
-                os.fsync(file.fileno())
+            _write_synced(part, content)
             move_into_place(part, path)
         except BaseException:
             part.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise UserError(f"{path} could not be written: {error.strerror}") from error
+
+
+def write_together(files: Mapping[Path, str | bytes]) -> None:
+    """Write files of one folder that belong together: all are on the disk before the first gets its name.
+
+    Raises:
+        UserError: see :func:`write_whole`; then none is replaced.
+    """
+    parts = {path: beside(path) for path in files}
+    try:
+        try:
+            for path, part in parts.items():
+                part.parent.mkdir(parents=True, exist_ok=True)
+                _write_synced(part, files[path])
+            for path, part in parts.items():
+                move_into_place(part, path)
+        finally:
+            for part in parts.values():
+                part.unlink(missing_ok=True)
+    except OSError as error:
+        folder = next(iter(files)).parent
+        raise UserError(f"{folder} could not be written: {error.strerror}; name another folder in output=") from error
+
+
+def _write_synced(part: Path, content: str | bytes) -> None:
+    with part.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def move_into_place(part: Path, path: Path) -> None:
@@ -152,8 +179,13 @@ def write_arrays(path: Path, **arrays: "np.ndarray") -> None:
 
 def write_json(path: Path, values: Mapping[str, Any], make_folder: bool = True) -> None:
     """Write values as JSON; a score that does not exist (NaN) becomes null. See :func:`write_whole`."""
+    write_whole(path, to_json(values), make_folder)
+
+
+def to_json(values: Mapping[str, Any]) -> str:
+    """Render values as JSON; a score that does not exist (NaN) becomes null."""
     plain = {key: None if isinstance(value, float) and value != value else value for key, value in values.items()}
-    write_whole(path, json.dumps(plain, indent=2, allow_nan=False) + "\n", make_folder)
+    return json.dumps(plain, indent=2, allow_nan=False) + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from segnet.errors import UserError
 from segnet.run_folder import write_whole
 from segnet.run_ownership import claim_new, claim_to_resume
+from tests.folder_listing import listing
 
 CLAIM = """
 import sys
@@ -32,10 +33,6 @@ def owned(tmp_path):
         assert process.stdout.readline() == "owned\n"
         yield folder, process
         process.kill()
-
-
-def listing(folder):
-    return sorted((str(path), path.stat().st_mtime_ns) for path in [folder, *folder.rglob("*")])
 
 
 def test_a_second_process_is_refused_and_writes_nothing(owned):

@@ -123,13 +123,20 @@ def _check_choice(override: "Override", folders: Sequence[Path]) -> None:
     known = choices(override.key_or_group, folders)
     values = list(override.sweep_iterator()) if override.is_sweep_override() else [override.value()]
     for value in values:
-        names = value if isinstance(value, list) else [value]
-        for name in names:
+        for name in value if isinstance(value, list) else [value]:
             if str(name) not in known:
+                typed = override.get_value_element_as_str() if not override.is_sweep_override() else name
                 raise UserError(
-                    f"{override.key_or_group}={name} is not known{_suggestion(str(name), known)}: choose one of "
-                    f"{', '.join(known)}"
+                    f"{override.key_or_group}={typed} is not known{_suggestion(str(name), known)}: choose one of "
+                    f"{', '.join(known)}{_own_weights(override.key_or_group, value)}"
                 )
+
+
+def _own_weights(group: str, value: Any) -> str:
+    """Say where a list of weights belongs, for who gives it to the group."""
+    if group != "class_weights" or not isinstance(value, list):
+        return ""
+    return f"; weights of your own are class_weights=given class_weights.weights=[{','.join(map(str, value))}]"
 
 
 def _first_choice(override: "Override") -> str:

@@ -1,28 +1,91 @@
 """``segnet-evaluate``: score a run on a split."""
 
+import shlex
+import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from segnet.cli.entry import required, run_command
+from segnet.errors import require
+
+if TYPE_CHECKING:
+    from segnet.data.samples import Batch
+    from segnet.training.task import SplitResult
 
 
 def work(config: DictConfig) -> None:
-    """Score, print the table and write ``evaluation.json``."""
-    from segnet.cli.score_table import print_table
-    from segnet.inference.scoring import score_run
-    from segnet.run_folder import EVALUATION, EVALUATION_SCORES, write_json
-
+    """Score, print the table and write the results."""
     run_dir = Path(required(config, "run", "runs/brain/2026-01-31_12-00-00"))
-    result = score_run(run_dir, config.split, config.checkpoint, config.device, config.data_root)
-    print_table(result.table)
-    if result.image_counts is not None:
-        result.image_counts.write(run_dir / EVALUATION_SCORES)
-    write_json(
-        run_dir / EVALUATION,
-        {"split": config.split, "checkpoint": config.checkpoint, **result.scores, **result.details},
+    require(config.worst >= 0, "worst", config.worst, "a number of images from 0 up")
+    require(config.resamples >= 0, "resamples", config.resamples, "a number from 0 up")
+    from segnet.cli.score_table import print_table
+    from segnet.config import load_config
+    from segnet.inference.averaging import check_scales, described
+    from segnet.inference.files import prepare_folder
+    from segnet.inference.scoring import evaluate_run
+    from segnet.training.task import EvaluationRequest
+
+    scales = check_scales(list(config.scales))
+    name = load_config(run_dir).data.name
+    folder = Path(config.output or run_dir)
+    prepare_folder(folder)
+    facts = {
+        "run": run_dir.absolute().name,
+        "data": str(name if config.get("data") is None else config.data.name),
+        "split": config.split,
+        "checkpoint": config.checkpoint,
+        "averaged": described(config.flips, scales),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+    }
+    other_data = None if config.get("data") is None else _own_scale(config)
+    result = evaluate_run(
+        run_dir,
+        config.split,
+        EvaluationRequest(facts, config.worst, config.resamples, _bar),
+        config.checkpoint,
+        config.device,
+        config.data_root,
+        other_data,
+        config.flips,
+        scales,
     )
-    print(f"written: {run_dir / EVALUATION}")
+    print_table(result.table)
+    _write(folder, facts, result)
+
+
+def _own_scale(config: DictConfig) -> DictConfig:
+    """Forget the scale of another data set, unless the command line gives it: images are seen as in training."""
+    given = any(text.lstrip("+").startswith("data.scale=") for text in HydraConfig.get().overrides.task)
+    if not given:
+        config.data.scale = None
+    return config
+
+
+def _bar(batches: Iterable["Batch"], number: int) -> Iterable["Batch"]:
+    from rich.progress import track
+
+    return track(batches, "evaluating", number, transient=True, disable=not sys.stdout.isatty())
+
+
+def _write(folder: Path, facts: dict[str, str], result: "SplitResult") -> None:
+    """Write all results, or none of them."""
+    from segnet.run_folder import EVALUATION, EVALUATION_SCORES, to_json, write_together
+
+    about = {key: facts[key] for key in ("split", "checkpoint", "data", "averaged")}
+    first, others = ("split", "checkpoint"), ("data", "averaged")
+    values = {key: about[key] for key in first} | dict(result.scores)
+    values |= {key: about[key] or None for key in others} | dict(result.details)
+    files: dict[str, str | bytes] = {EVALUATION: to_json(values), **result.files}
+    if result.image_counts is not None:
+        files[EVALUATION_SCORES] = result.image_counts.to_bytes()
+    write_together({folder / name: content for name, content in files.items()})
+    for name in files:
+        if name != EVALUATION_SCORES:
+            print(f"written: {folder / name}")
 
 
 def main() -> None:

@@ -24,7 +24,10 @@ def work(config: DictConfig) -> None:
     from segnet.inference.pipeline import predict_files
 
     require(0 <= config.opacity <= 1, "opacity", config.opacity, "a number from 0 to 1")
-    model = load(run, config.checkpoint, config.device, config.precision, config.memory_gib, config.flips)
+    model = load(
+        *(run, config.checkpoint, config.device, config.precision, config.memory_gib, config.flips),
+        scales=list(config.scales),
+    )
     write = None if config.write is None else list(config.write)
     outcomes = predict_files(model, names, output, write, config.opacity, config.max_pixels, config.skip_existing)
     done = list(track(outcomes, description="predicting", total=len(names)))

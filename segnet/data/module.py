@@ -119,17 +119,27 @@ class DataModule:
         """Return the classes without a pixel in the training split, see :mod:`segnet.data.integrity`."""
         return absent_classes(self.pixel_counts("train"), self.classes, self.ignore_index)
 
+    def has_labelled_pixels(self, split: str) -> bool:
+        """Tell whether a split has a pixel that is scored."""
+        return bool(self.pixel_counts(split).any())
+
     def check(self, world_size: int = 1) -> None:
         """Check the samples of all splits, and the batch size.
 
         Raises:
-            UserError: see :func:`segnet.data.integrity.check_samples` and :meth:`absent_classes`; or the batch size
-                does not fit, or training images of several sizes would have to share a batch.
+            UserError: see :func:`segnet.data.integrity.check_samples` and :meth:`absent_classes`; or the validation
+                split has no labelled pixel, the batch size does not fit, or training images of several sizes would
+                have to share a batch.
         """
         self.check_batch_size(world_size)
         for name in SPLITS:
             self.pixel_counts(name)
         self.absent_classes()
+        if not self.has_labelled_pixels("val"):
+            raise UserError(
+                f"the validation split has no labelled pixel, all are data.ignore_index={self.ignore_index}: nothing "
+                f"can tell which epoch is the best; give it labels, or other samples"
+            )
         sizes = sorted(set(self.sizes("train")))
         if len(sizes) > 1 and self.augmentation.crop is None and self.batch_size > world_size:
             refuse_sizes(*sizes[:2])

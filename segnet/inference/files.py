@@ -1,6 +1,7 @@
 """Which images a command is given, and what the files of their results are called."""
 
 import glob
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -100,3 +101,18 @@ def refuse_overwriting(inputs: Iterable[Path], outputs: Iterable[Path]) -> None:
     for path in outputs:
         if path.resolve() in given:
             raise UserError(f"the result {path} would replace an image of the input: name another folder in output=...")
+
+
+def prepare_folder(output: Path) -> None:
+    """Make the output folder, and find out whether it can be written, before the first image takes its time.
+
+    Raises:
+        UserError: it cannot be.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        probe = output / f".{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UserError(f"output={output} cannot be written ({error.strerror}): name another folder") from error

@@ -106,6 +106,7 @@ def load(
     memory_gib: float = 0.5,
     flips: str = "none",
     allow_code: bool = False,
+    scales: Sequence[float] = (1.0,),
 ) -> Model:
     """Load a trained network from a run folder. The data set's files and code are not needed.
 
@@ -117,6 +118,7 @@ def load(
         memory_gib: about how much memory the network's features may take; a larger image is predicted in tiles.
         flips: average over mirror images: "none", "horizontal" or "both".
         allow_code: whether the run may name classes that are no part of segnet; for runs that you trust.
+        scales: average over the image resized by these factors, such as (0.75, 1, 1.5).
 
     Raises:
         UserError: the folder is not a run, has no such checkpoint, is damaged, names other classes, or a setting has no
@@ -126,6 +128,5 @@ def load(
         config = load_config(run)
     network = load_network(run, checkpoint, allow_code).to(choose_device(device))
     facts = facts_from_config(config)
-    return Model(
-        network, task_from_config(config), facts, Runner(network, facts.channels, precision, memory_gib, flips)
-    )
+    runner = Runner(network, facts.channels, precision, memory_gib, flips, scales)
+    return Model(network, task_from_config(config), facts, runner)

@@ -11,7 +11,7 @@ import numpy as np
 
 from segnet.data.images import MAX_PIXELS, read_image
 from segnet.errors import UserError
-from segnet.inference.files import refuse_overwriting
+from segnet.inference.files import prepare_folder, refuse_overwriting
 from segnet.inference.model import Model, is_alike
 from segnet.training.task import Prediction
 
@@ -71,7 +71,7 @@ def predict_files(
     kinds = model.task.kinds(write)
     files = {path: [output / file for file in model.task.files(name, kinds)] for path, name in names.items()}
     refuse_overwriting(names, (file for results in files.values() for file in results))
-    _prepare(output)
+    prepare_folder(output)
     wanted = []
     for path, results in files.items():
         if skip_existing and all(file.is_file() for file in results):
@@ -147,14 +147,3 @@ def _batches(model: Model, items: Iterator[Read | Outcome]) -> Iterator[list[Rea
             yield groups.pop(max(groups, key=lambda shape: len(groups[shape])))
         del group
     yield from groups.values()
-
-
-def _prepare(output: Path) -> None:
-    """Make the output folder, and find out whether it can be written, before the first image takes its time."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        probe = output / f".{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise UserError(f"output={output} cannot be written ({error.strerror}): name another folder") from error

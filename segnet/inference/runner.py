@@ -4,7 +4,7 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Literal, TypeAlias, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -15,17 +15,11 @@ from segnet.analysis.receptive_field import receptive_fields
 from segnet.data.samples import as_float
 from segnet.devices import choose_precision
 from segnet.errors import UserError, require
+from segnet.inference.averaging import Averaged
 from segnet.inference.tiling import plan_tiles, run_in_tiles
 
 log = logging.getLogger(__name__)
 
-Flips: TypeAlias = Literal["none", "horizontal", "both"]
-FLIPS: dict[str, tuple[tuple[int, ...], ...]] = {
-    "none": ((),),
-    "horizontal": ((), (-1,)),
-    "both": ((), (-1,), (-2,), (-2, -1)),
-}
-"""For each setting the axes that are turned round, one entry for each pass."""
 SMALL = 256 * 256
 """Pixels that are run as they are, without asking what they cost."""
 
@@ -40,6 +34,7 @@ class Runner:
         memory_gib: about how much memory the network's features may take; a larger image is run in tiles, which take
             about as much with their output.
         flips: average the output over the image and its mirror images: "none", "horizontal" or "both".
+        scales: average the output over the image resized by these factors.
 
     Raises:
         UserError: a setting has no such value.
@@ -52,10 +47,11 @@ class Runner:
         precision: str = "auto",
         memory_gib: float = 0.5,
         flips: str = "none",
+        scales: Sequence[float] = (1.0,),
     ) -> None:
         require(0 < memory_gib < math.inf, "memory_gib", memory_gib, "a number above 0")
-        require(flips in FLIPS, "flips", flips, f"one of {', '.join(FLIPS)}")
-        self.network, self.channels, self.flips = network, channels, flips
+        self.network, self.channels = network, channels
+        self.averaged = Averaged(network, flips, scales)
         self.device = next(network.parameters()).device
         self.precision = choose_precision(precision, self.device.type)
         require(
@@ -78,10 +74,12 @@ class Runner:
             yield 0, self._run(images)
             return
         if not is_exact:
+            is_resized = self.averaged.scales != (1.0,)
+            why = "each resized alone" if is_resized else "which is too small for the network's receptive field"
             log.warning(
-                "%dx%d pixels are predicted in tiles of %d, which is too small for the network's receptive field: the "
-                "result differs from that of the whole image, which memory_gib=%.1f would allow",
-                *(width, height, tiles.side, count * height * width * self.pixel_bytes / 2**30 + 0.05),
+                "%dx%d pixels are predicted in tiles of %d, %s: the result differs from that of the whole image, which "
+                "memory_gib=%.1f would allow",
+                *(width, height, tiles.side, why, count * height * width * self.pixel_bytes / 2**30 + 0.05),
             )
         yield from run_in_tiles(self._run, images, tiles)
 
@@ -104,7 +102,7 @@ class Runner:
         with torch.inference_mode(False):
             probe = torch.zeros(2, self.channels, 64, 64, device=self.device)
             kept = activation_memory(self.network, probe).values()
-        return sum(map(sum, kept)) / (2 * 64 * 64)
+        return sum(map(sum, kept)) / (2 * 64 * 64) * max(1.0, *self.averaged.scales) ** 2
 
     @cached_property
     def reach(self) -> int | None:
@@ -113,6 +111,8 @@ class Runner:
             field = receptive_fields(self.network, self.channels)[-1]
         if field.height is None or field.width is None or field.whole_image:
             return None
+        if self.averaged.scales != (1.0,):
+            return None  # a tile that is resized for itself is not that part of the resized image
         return max(field.height, field.width) // 2 + self.stride
 
     @cached_property
@@ -134,10 +134,6 @@ class Runner:
 
     def _run(self, images: Tensor) -> Tensor:
         values = as_float(images.to(self.device))
-        total: Tensor | None = None
         with precision_context(self.precision, self.device.type):
-            for axes in FLIPS[self.flips]:
-                output = self.network(values.flip(axes)).float().flip(axes)
-                total = output if total is None else total.add_(output)
-        assert total is not None
-        return total if self.flips == "none" else total.div_(len(FLIPS[self.flips]))
+            output: Tensor = self.averaged(values)
+        return output.float()

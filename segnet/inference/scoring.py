@@ -1,12 +1,17 @@
-"""Scoring a run on a split of its data set."""
+"""Scoring a run on a split of its data set, or of another one."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from segnet.build import data_from_config, load_network, task_from_config
-from segnet.config import load_config
+from torch import nn
+
+from segnet.build import data_from_config, facts_from_config, load_network, task_from_config
+from segnet.config import Config, load_config
+from segnet.data import DataModule
 from segnet.devices import choose_device
 from segnet.errors import UserError
-from segnet.training.task import SplitResult
+from segnet.inference.averaging import Averaged
+from segnet.training.task import EvaluationRequest, SplitResult, Task
 
 
 def score_run(
@@ -24,12 +29,66 @@ def score_run(
     Raises:
         UserError: the run, the checkpoint, the device or the split is not there, or something is wrong with the data.
     """
+    task, data, network = _ready(run_dir, split, checkpoint, device, data_root)
+    return task.score(network, data, split, checkpoint)
+
+
+def evaluate_run(
+    run_dir: str | Path,
+    split: str,
+    request: EvaluationRequest,
+    checkpoint: str = "best",
+    device: str = "auto",
+    data_root: str | None = None,
+    other_data: Config | None = None,
+    flips: str = "none",
+    scales: Sequence[float] = (1.0,),
+) -> SplitResult:
+    """Evaluate a trained network on a split: the scores of :func:`score_run` and all that the task says beside them.
+
+    Args:
+        run_dir: see :func:`score_run`, as are ``split``, ``checkpoint``, ``device`` and ``data_root``.
+        split: of the run's data set, or of ``other_data``.
+        request: how it is evaluated.
+        checkpoint: "best" or "last".
+        device: where.
+        data_root: folder of the run's data set.
+        other_data: a config whose ``data`` is another set with the same classes; without a ``data.scale`` of its own
+            (None), images are resized as in training.
+        flips: average over mirror images, see :class:`segnet.inference.averaging.Averaged`.
+        scales: average over sizes.
+
+    Raises:
+        UserError: as for :func:`score_run`; or the other set has other classes or channels.
+    """
+    task, data, network = _ready(run_dir, split, checkpoint, device, data_root, other_data)
+    return task.evaluate(Averaged(network, flips, scales), data, split, request)
+
+
+def _ready(
+    run_dir: str | Path,
+    split: str,
+    checkpoint: str,
+    device: str,
+    data_root: str | None,
+    other_data: Config | None = None,
+) -> tuple[Task, DataModule, nn.Module]:
+    """Build the task and the data, look for mistakes in them, and load the network."""
     config = load_config(run_dir)
     if data_root is not None:
+        if other_data is not None:
+            raise UserError("data_root= is of the run's own data set: with data=NAME say data.root=FOLDER")
         if "root" not in config.data.dataset:
             raise UserError(f"data_root={data_root} is of no use: data={config.data.name} has no folder; leave it out")
         config.data.dataset.root = data_root
-    task, data = task_from_config(config), data_from_config(config)
+    task = task_from_config(config)
+    if other_data is None:
+        data = data_from_config(config)
+    else:
+        facts = facts_from_config(config)
+        if other_data.data.scale is None:
+            other_data.data.scale = facts.scale
+        data = data_from_config(other_data)
+        task.check_facts(facts, data)
     task.check_split(data, split)
-    network = load_network(run_dir, checkpoint).to(choose_device(device))
-    return task.score(network, data, split, checkpoint)
+    return task, data, load_network(run_dir, checkpoint).to(choose_device(device))

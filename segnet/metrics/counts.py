@@ -33,6 +33,25 @@ def class_iou(counts: np.ndarray) -> np.ndarray:
     return iou
 
 
+def class_dice(counts: np.ndarray) -> np.ndarray:
+    """Dice (F1 of the pixels) of each class, ``(..., K)``, of counts ``(..., 3, K)``; NaN where IoU is."""
+    iou = class_iou(counts)
+    dice: np.ndarray = 2 * iou / (1 + iou)
+    return dice
+
+
+def class_recall(counts: np.ndarray) -> np.ndarray:
+    """Share of the labelled pixels of each class that is predicted right, ``(..., K)``; NaN where none is labelled."""
+    hits, labelled, _ = np.moveaxis(np.asarray(counts, dtype=float), -2, 0)
+    return _mean(hits, labelled)
+
+
+def class_precision(counts: np.ndarray) -> np.ndarray:
+    """Share of the predicted pixels of each class that is right, ``(..., K)``; NaN where none is predicted."""
+    hits, _, predicted = np.moveaxis(np.asarray(counts, dtype=float), -2, 0)
+    return _mean(hits, predicted)
+
+
 def mean_iou(counts: np.ndarray) -> np.ndarray:
     """Mean IoU ``(...)`` of counts ``(..., 3, K)`` over the classes that are labelled or predicted.
 
@@ -53,15 +72,29 @@ def image_f1(counts: np.ndarray) -> np.ndarray:
         ``(..., 2, 1)``: the mean F1 of the classes that have a boundary in the image's label, and 1; 0 and 0 for an
         image whose label has no boundary, which does not count.
     """
+    f1, present = _image_class_f1(counts)
+    number = present.sum(-1)
+    mean = np.where(present, f1, 0.0).sum(-1) / np.maximum(number, 1)
+    return np.stack([mean, (number > 0).astype(float)], axis=-1)[..., None]
+
+
+def image_class_f1(counts: np.ndarray) -> np.ndarray:
+    """Boundary F1 of each class of each image, ``(..., 2, K)``, as :func:`image_f1` has it of the mean over classes.
+
+    The sum over images of the first, divided by that of the second, is the mean over the images whose label has a
+    boundary of the class.
+    """
+    f1, present = _image_class_f1(counts)
+    return np.stack([np.where(present, f1, 0.0), present.astype(float)], axis=-2)
+
+
+def _image_class_f1(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return F1 ``(..., K)`` of boundary counts ``(..., 4, K)``, and which classes have a boundary in the label."""
     near_predicted, predicted, near_labelled, labelled = np.moveaxis(np.asarray(counts, dtype=float), -2, 0)
     precision = near_predicted / np.maximum(predicted, 1)
     recall = near_labelled / np.maximum(labelled, 1)
     both = precision + recall
-    f1 = np.divide(2 * precision * recall, both, out=np.zeros_like(both), where=both > 0)
-    present = labelled > 0
-    number = present.sum(-1)
-    mean = np.where(present, f1, 0.0).sum(-1) / np.maximum(number, 1)
-    return np.stack([mean, (number > 0).astype(float)], axis=-1)[..., None]
+    return np.divide(2 * precision * recall, both, out=np.zeros_like(both), where=both > 0), labelled > 0
 
 
 def mean_f1(sums: np.ndarray) -> np.ndarray:

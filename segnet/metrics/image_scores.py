@@ -67,9 +67,13 @@ class ImageScores:
 
     def write(self, path: Path) -> None:
         """Write an ``.npz``, whole or not at all."""
+        write_whole(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Return the content of the ``.npz``."""
         content = io.BytesIO()
         np.savez_compressed(content, **{field.name: getattr(self, field.name) for field in fields(self)})
-        write_whole(path, content.getvalue())
+        return content.getvalue()
 
 
 def read_scores(path: Path) -> ImageScores:

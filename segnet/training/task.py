@@ -10,6 +10,9 @@ from torch import Tensor, nn
 
 from segnet.data import DataModule
 from segnet.data.facts import DataFacts
+from segnet.data.samples import Batch
+from segnet.errors import UserError
+from segnet.resampling import RESAMPLES
 from segnet.training.score_table import ScoreTable
 from segnet.training.setup import TrainingSetup
 
@@ -24,6 +27,10 @@ class ImageCounts(Protocol):
         """Write them, whole or not at all."""
         ...
 
+    def to_bytes(self) -> bytes:
+        """Return what :meth:`write` writes."""
+        ...
+
 
 @dataclass(frozen=True)
 class SplitResult:
@@ -34,12 +41,50 @@ class SplitResult:
         table: the same for a reader.
         details: further keys of ``evaluation.json``, such as the definition of the scores.
         image_counts: what belongs into ``scores/*.npz``; None where the task keeps nothing of single images.
+        files: further files of an evaluation, by name.
     """
 
     scores: Mapping[str, float]
     table: ScoreTable
     details: Mapping[str, Any] = field(default_factory=dict)
     image_counts: ImageCounts | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+def without_bar(batches: Iterable[Batch], number: int) -> Iterable[Batch]:
+    """Yield batches and show nothing of it."""
+    return batches
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """How a split is evaluated.
+
+    Attributes:
+        facts: what a page says of its making, by name: "run" (its title), "data", "checkpoint", "averaged" (how
+            predictions were averaged, or nothing) and others.
+        worst: how many of the worst images are shown.
+        resamples: of the images, behind the intervals.
+        track: shows how far it is: is given the batches and their number, and yields them.
+    """
+
+    facts: Mapping[str, str]
+    worst: int = 6
+    resamples: int = RESAMPLES
+    track: Callable[[Iterable[Batch], int], Iterable[Batch]] = without_bar
+
+
+def require_channels(facts: DataFacts, data: DataModule) -> None:
+    """Require that a data set has as many channels as the one that a network was trained on.
+
+    Raises:
+        segnet.errors.UserError: it has not.
+    """
+    if facts.channels != data.channels:
+        raise UserError(
+            f"the run takes images of {facts.channels} channel{'' if facts.channels == 1 else 's'}, and data= has "
+            f"{data.channels}: set data.channels={facts.channels}"
+        )
 
 
 Band: TypeAlias = tuple[int, Tensor]
@@ -119,6 +164,29 @@ class Task(Protocol):
             split: the split.
             name: of the network's column in the table.
             with_baseline: score what the network must beat as well, even where that takes a pass over the data.
+        """
+        ...
+
+    def evaluate(self, network: nn.Module, data: DataModule, split: str, request: EvaluationRequest) -> SplitResult:
+        """Score a network as :meth:`score` does, and say more of it where the task has more to say.
+
+        Args:
+            network: see :meth:`score`.
+            data: of the run, or of another set that :meth:`check_facts` has passed.
+            split: the split.
+            request: see :class:`EvaluationRequest`.
+        """
+        ...
+
+    def check_facts(self, facts: DataFacts, data: DataModule) -> None:
+        """Find out whether a network can be scored on another data set.
+
+        Args:
+            facts: of the data that the network was trained on.
+            data: of the other set.
+
+        Raises:
+            segnet.errors.UserError: it cannot be; the message says why.
         """
         ...
 

@@ -56,9 +56,13 @@ def test_what_exists_is_accepted(arguments):
     ("argument", "message"),
     [
         ("upsampler=nearset", r"upsampler=nearset is not known \(did you mean nearest\?\): choose one of bed_of_nails"),
-        ("data=base", "data=base is not known.*: choose one of brain, camvid"),
-        ("class_weights=[1,2]", "class_weights=1 is not known: choose one of"),
-        ("skip=null", "skip=None is not known.*: choose one of"),
+        ("data=base", "data=base is not known: choose one of ade20k, brain, camvid"),
+        (
+            "class_weights=[1,2.5]",
+            r"class_weights=\[1,2.5\] is not known: choose one of .*; weights of your own are class_weights=given "
+            r"class_weights.weights=\[1,2.5\]",
+        ),
+        ("skip=null", "skip=null is not known.*: choose one of"),
         ("optimizer.lrr=0.1", r"there is no setting optimizer.lrr: did you mean optimizer.lr\?"),
         ("lr=0.1", r"there is no setting lr: did you mean optimizer.lr\?"),
         ("optimiser=sgd", r"there is no setting optimiser: did you mean optimizer\?"),

@@ -17,6 +17,7 @@ from segnet.cli import evaluate, predict, train
 from segnet.cli.entry import sweep_folder
 from segnet.config import load_config
 from segnet.metrics import read_scores
+from tests.folder_listing import listing
 
 TINY = [
     "data=shapes",
@@ -88,6 +89,10 @@ def test_train_evaluate_and_predict_in_a_row(call, run_dir, tmp_path):
     assert evaluation["test/boundary_f1"] == metrics["test/boundary_f1"]
     again, stored = read_scores(run_dir / "evaluation.npz"), read_scores(run_dir / "scores" / "test.npz")
     assert np.array_equal(again.confusions, stored.confusions)
+    assert "<title>run: evaluation on shapes, test</title>" in (run_dir / "evaluation.html").read_text()
+    assert len((run_dir / "evaluation.csv").read_text().splitlines()) == 1 + 4
+    low, high = evaluation["intervals"]["test/miou"]
+    assert low <= evaluation["test/miou"] <= high
     assert call(evaluate, f"run={run_dir}", "split=val", "checkpoint=last")[0] == 0
 
     photos = tmp_path / "photos"
@@ -165,7 +170,7 @@ def test_a_mistake_ends_in_one_sentence(call, tmp_path, overrides, text):
 
 def test_missing_data_end_in_one_sentence(call, tmp_path):
     overrides = ["data=camvid", "data.root=nowhere", "trainer=cpu", "logger=none", f"run_dir={tmp_path}"]
-    assert_one_sentence(call(train, *overrides), "no CamVid data in")
+    assert_one_sentence(call(train, *overrides), "no CamVid in ")
 
 
 @pytest.mark.parametrize(("overrides", "text"), [(["upsampler=lanczos"], "bilinear"), (["encoder.width=3"], "width")])
@@ -177,7 +182,7 @@ def test_an_unknown_setting_is_named(call, overrides, text):
 
 
 def test_a_folder_in_use_is_refused_before_anything_is_written(call, run_dir):
-    before = {path: path.stat().st_mtime_ns for path in [run_dir, *run_dir.rglob("*")]}
+    before = listing(run_dir)
     in_use = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(run_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -186,7 +191,7 @@ def test_a_folder_in_use_is_refused_before_anything_is_written(call, run_dir):
         assert_one_sentence(call(train, f"resume={run_dir}"), "another process is training in")
         assert_one_sentence(call(train, *TINY, f"run_dir={run_dir}"), "holds a run already")
         in_use.stdin.close()
-    assert {path: path.stat().st_mtime_ns for path in [run_dir, *run_dir.rglob("*")]} == before
+    assert listing(run_dir) == before
 
 
 def test_trainings_of_one_second_have_folders_of_their_own(call, tmp_path, monkeypatch):
@@ -252,8 +257,46 @@ def test_evaluate_finds_data_that_have_moved(call, write_camvid, tmp_path):
     overrides = [text for text in TINY if not text.startswith("data")] + ["data=camvid", "data.batch_size=2"]
     assert call(train, *overrides, "data.num_workers=0", f"data.root={old}", f"run_dir={run}")[0] == 0
     old.rename(tmp_path / "new")
-    assert_one_sentence(call(evaluate, f"run={run}"), "no CamVid data in")
+    assert_one_sentence(call(evaluate, f"run={run}"), "no CamVid in ")
     assert call(evaluate, f"run={run}", f"data_root={tmp_path / 'new'}")[0] == 0
+
+
+def test_evaluate_takes_another_set_with_the_same_classes(call, write_camvid, tmp_path):
+    run, other = tmp_path / "run", tmp_path / "other"
+    common = [text for text in TINY if not text.startswith("data")] + ["data=camvid", "data.batch_size=2"]
+    common += ["data.num_workers=0", "data.scale=0.5", f"data.root={write_camvid(tmp_path / 'one')}"]
+    assert call(train, *common, f"run_dir={run}")[0] == 0
+    write_camvid(other, images=2)
+
+    def evaluated(*arguments: str, folder=run):
+        code, _, err = call(evaluate, f"run={run}", "resamples=50", *arguments)
+        assert code == 0, err
+        return json.loads((folder / "evaluation.json").read_text())
+
+    found = evaluated("data=camvid", f"data.root={other}", f"output={tmp_path / 'out'}", folder=tmp_path / "out")
+    assert not (run / "evaluation.json").exists()
+    assert (found["images"], found["data"], found["averaged"]) == (2, "camvid", None)
+    whole, same = evaluated(), ["data=camvid", f"data.root={tmp_path / 'one'}"]
+    assert evaluated(*same)["confusion"] == whole["confusion"], "images are seen at the scale of the training"
+    assert evaluated(*same, "data.scale=1")["confusion"] != whole["confusion"]
+    averaged = evaluated("flips=horizontal", "scales=[0.5,1]")
+    assert averaged["averaged"] == "averaged over flips horizontal and scales 0.5, 1"
+    assert averaged["confusion"] != whole["confusion"]
+    refused = call(evaluate, f"run={run}", "data=shapes")
+    assert_one_sentence(refused, "and data= has background, pole, disc, polygon: give a data set with the same classes")
+    refused = call(evaluate, f"run={run}", "data=camvid", f"data_root={other}")
+    assert_one_sentence(refused, "with data=NAME say data.root=FOLDER")
+
+
+def test_evaluate_writes_all_or_nothing_and_names_what_is_wrong(call, run_dir, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    told = call(evaluate, f"run={run_dir}", "resamples=0", f"output={tmp_path / 'file'}")
+    assert_one_sentence(told, "file cannot be written (File exists): name another folder")
+    before = sorted(run_dir.rglob("*"))
+    assert_one_sentence(call(evaluate, f"run={run_dir}", "worst=-1"), "worst=-1 is not allowed")
+    assert_one_sentence(call(evaluate, f"run={run_dir}", "scales=[0]"), "scales=[0] is not allowed: give numbers from")
+    assert_one_sentence(call(evaluate, f"run={run_dir}", "flips=all"), "flips=all is not allowed: give one of none")
+    assert sorted(run_dir.rglob("*")) == before
 
 
 def test_shell_completion_and_help(call):
@@ -264,7 +307,7 @@ def test_shell_completion_and_help(call):
     assert lines[0].startswith("segnet-train: ")
     assert "segnet-train -m upsampler=" in out
     assert any(line.startswith("  upsampler      bed_of_nails bicubic [bilinear] carafe") for line in lines)
-    assert "  data           [brain] camvid cityscapes folder pet shapes voc" in lines  # base is no choice
+    assert any(line.startswith("  data           ade20k [brain] camvid ") for line in lines)  # base is no choice
     assert any(line.startswith("  seed: 0") for line in lines)
     code, out, _ = call(train, "-sc", "install=bash")
     assert code == 0
@@ -276,6 +319,20 @@ def test_help_on_a_group(call):
     assert code == 0
     assert "scheduler=one_cycle" in out.splitlines()
     assert_one_sentence(call(train, "-h", "schedular"), "there is no group schedular: choose one of data, ")
+
+
+def test_predict_reports_broken_files_and_exits_with_1(call, run_dir, tmp_path):
+    photos, masks = tmp_path / "photos", tmp_path / "masks"
+    photos.mkdir()
+    Image.fromarray(np.zeros((9, 12, 3), np.uint8)).save(photos / "whole.png")
+    (photos / "broken.png").write_bytes(b"no image")
+    code, out, err = call(predict, f"run={run_dir}", f"input={photos}", f"output={masks}")
+    assert code == 1
+    assert f"1 image predicted: {masks}" in out
+    assert "cannot read the image" in err
+    assert "1 of 2 files could not be read, and have no results" in err
+    assert "Traceback" not in err
+    assert (masks / "index" / "whole.png").is_file()
 
 
 @pytest.mark.parametrize("command", [train, evaluate, predict])

@@ -25,9 +25,9 @@ class Labels:
         return np.zeros((*label.shape, self.channels), np.uint8), label
 
 
-def module(train, val=None, ignore_index=255, crop=None, channels=1, batch_size=1):
+def module(train, val=None, ignore_index=255, crop=None, channels=1, batch_size=1, test=None):
     val = train if val is None else val
-    splits = {"train": train, "val": val, "test": val}
+    splits = {"train": train, "val": val, "test": val if test is None else test}
     augmentation = Augmentation(ignore_index, [0.0], crop)
     return DataModule(
         lambda split: Labels(splits[split], channels),
@@ -62,6 +62,23 @@ def test_masks_of_0_and_255_with_255_ignored_are_refused():
         module([[[255, 255]]]).check()
     with pytest.raises(UserError, match=r"one class only \(car\)"):
         module([[[0, 1]]], ignore_index=0).check()
+
+
+def test_a_validation_split_without_labelled_pixels_is_refused():
+    message = "the validation split has no labelled pixel, all are data.ignore_index=255: nothing can tell which epoch"
+    with pytest.raises(UserError, match=message):
+        module([[[0, 1]]], [[[255, 255]], [[255, 255]]]).check()
+    with pytest.raises(UserError, match=r"all are data\.ignore_index=2"):
+        module([[[0, 1]]], [[[2, 2]]], ignore_index=2).check()
+    module([[[0, 1]]], [[[255, 255]], [[255, 0]]]).check()
+
+
+def test_a_test_split_without_labelled_pixels_is_reported(caplog):
+    with caplog.at_level(logging.WARNING):
+        Segmentation().check(module([[[0, 1, 2]]], test=[[[255, 255, 255]]]), 1)
+    assert [record.getMessage() for record in caplog.records] == [
+        "the test split has no labelled pixel: there are no test scores"
+    ]
 
 
 def test_a_split_without_images_is_refused():

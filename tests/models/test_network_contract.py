@@ -138,6 +138,26 @@ def test_preset_meets_the_contract(preset):
     check_contract(network)
 
 
+NETWORKS_OF_EACH_OPERATOR = [
+    *(pytest.param(small_preset(preset), id=preset) for preset in PRESETS),
+    *(pytest.param([*OVERRIDES_OF_ARMS, f"upsampler={name}"], id=name) for name in choices("upsampler")),
+]
+
+
+@pytest.mark.parametrize("overrides", NETWORKS_OF_EACH_OPERATOR)
+def test_networks_can_be_converted_to_other_float_types(overrides):
+    network = build_network(overrides).eval()
+    images = torch.rand(1, 3, 21, 13, generator=torch.Generator().manual_seed(4))
+    with torch.no_grad():
+        expected = network(images)
+        for dtype in (torch.float64, torch.bfloat16, torch.float16):
+            logits = copy.deepcopy(network).to(dtype)(images.to(dtype))
+            assert (logits.dtype, logits.shape) == (dtype, expected.shape)
+            assert logits.isfinite().all()
+            if dtype == torch.float64:  # the short types choose other pool indices where two values round to one
+                torch.testing.assert_close(logits.float(), expected, rtol=0, atol=1e-4 * expected.abs().max().item())
+
+
 @pytest.mark.parametrize("preset", PRESETS)
 def test_weights_survive_saving(preset, tmp_path):
     network, other = build_network(small_preset(preset)), build_network([*small_preset(preset), "seed=1"])

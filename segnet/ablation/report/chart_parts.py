@@ -1,19 +1,17 @@
 """What the charts of an experiment share.
 
-A colour is written ``var(--name)`` or ``var(--name)/opacity``: the page puts in the colour of its light or dark style.
 A trace's ``meta`` is the arm that it belongs to, so that the page can bring out one arm in all charts.
 """
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from segnet.ablation.results.records import Number, Numbers
+from segnet.pages.charts import PlotlyValues
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "triangle-down", "star", "pentagon", "hexagon")
 COLOURS = 8
 DASHES = ("solid", "dash", "dot")
-PlotlyValues = dict[str, Any]
-"""A trace, a layout or a part of one, in Plotly's own terms."""
 
 
 class ArmStyle(TypedDict):
@@ -22,23 +20,6 @@ class ArmStyle(TypedDict):
     colour: str
     symbol: str
     dash: str
-
-
-class View(TypedDict):
-    """One view of a chart."""
-
-    name: str
-    data: list[PlotlyValues]
-    layout: PlotlyValues
-
-
-class Chart(TypedDict):
-    """A chart; its first view is shown first. The height is in pixels."""
-
-    key: str
-    label: str
-    views: list[View]
-    height: int
 
 
 def arm_style(place: int) -> ArmStyle:
@@ -53,10 +34,6 @@ def arm_style(place: int) -> ArmStyle:
 def styled(arms: Sequence[str]) -> list[tuple[str, ArmStyle]]:
     """Pair arms with their styles."""
     return [(arm, arm_style(place)) for place, arm in enumerate(arms)]
-
-
-RIM = {"color": "var(--surface)", "width": 1.5}
-"""Around markers, so that those on top of each other stay apart."""
 
 
 def error_bars(centres: Sequence[Number], intervals: Sequence[Numbers], colour: str) -> PlotlyValues:
@@ -75,18 +52,3 @@ def error_bars(centres: Sequence[Number], intervals: Sequence[Numbers], colour: 
         "thickness": 1.5,
         "width": 0,
     }
-
-
-def named_axis(names: Sequence[str], downwards: bool = False) -> PlotlyValues:
-    """Make an axis with a name at 0, 1, 2, ...; downwards: the first on top."""
-    axis: PlotlyValues = {
-        "tickvals": list(range(len(names))),
-        "ticktext": [escape(name) for name in names],
-        "zeroline": False,
-    }
-    return axis | {"range": [len(names) - 0.5, -0.5], "showgrid": False} if downwards else axis
-
-
-def escape(text: str) -> str:
-    """Keep a name from being read as the markup that Plotly knows."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("%{", "% {")

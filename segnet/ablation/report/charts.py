@@ -1,20 +1,11 @@
 """The charts that compare arms, as plain data and layouts for Plotly."""
 
-from segnet.ablation.report.chart_parts import (
-    RIM,
-    ArmStyle,
-    Chart,
-    PlotlyValues,
-    View,
-    error_bars,
-    escape,
-    named_axis,
-    styled,
-)
+from segnet.ablation.report.chart_parts import ArmStyle, error_bars, styled
 from segnet.ablation.report.costs import COSTS, cost_of, same_costs
 from segnet.ablation.report.label_places import label_places
 from segnet.ablation.report.text import interval
 from segnet.ablation.results.records import ComparisonResult, Results, ScoreResult, VariantResult
+from segnet.pages.charts import RIM, Chart, PlotlyValues, View, escape, named_axis
 
 
 def pareto(results: Results, kind: str) -> Chart | None:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
-from segnet.ablation.report.chart_parts import ArmStyle, Chart, PlotlyValues, View, arm_style, escape, styled
+from segnet.ablation.report.chart_parts import ArmStyle, arm_style, styled
 from segnet.ablation.results.inspection import CeilingRow
 from segnet.ablation.results.records import Band, Results
+from segnet.pages.charts import Chart, PlotlyValues, View, escape
 
 HEIGHT, TALL = 380, 420
 """Of charts, pixels."""

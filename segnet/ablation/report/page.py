@@ -1,17 +1,13 @@
 """The report: one page that holds all it needs, and opens from the disk."""
 
-import base64
-import functools
-import gzip
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
-import jinja2
-
+from segnet import pages
 from segnet.ablation.checks.records import FairnessRecord, TrainedComparison
 from segnet.ablation.design.records import PlanRecord
 from segnet.ablation.design.runs import AS_IS, MATCHED
@@ -39,33 +35,21 @@ def render_page(results: Results, folder: ExperimentFolder, inspection: Inspecti
     Returns:
         HTML, with everything inside.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters |= {
+    filters: dict[str, Callable[..., str]] = {
         "points": text.points,
         "interval": text.interval,
         "p_value": text.p_value,
         "resampling": text.resampling,
         "design": text.design,
+        "minus": text.with_minus,
     }
-    environment.filters |= {"embed": embed, "minus": text.with_minus}
-    return environment.get_template("report.html").render(_context(results, folder, inspection))
-
-
-def embed(value: Any) -> str:
-    """Write JSON that may stand inside a script element."""
-    return json.dumps(value, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+    shown = _charts(results, next(iter(results["variants"])), inspection)
+    return pages.render(TEMPLATES, "report.html", _context(results, folder, inspection), shown, filters)
 
 
 def _context(results: Results, folder: ExperimentFolder, inspection: Inspection) -> dict[str, Any]:
     kind = next(iter(results["variants"]))
     variant = results["variants"][kind]
-    shown = _charts(results, kind, inspection)
     return {
         "results": results,
         "record": folder.record,
@@ -83,8 +67,6 @@ def _context(results: Results, folder: ExperimentFolder, inspection: Inspection)
         "boundary_table": tables.boundary_table(results, kind),
         "class_table": tables.class_table(results, kind),
         "strips": {name: strips(variant, results["baseline"]) for name, variant in results["variants"].items()},
-        "charts": shown,
-        "chart_data": {chart["key"]: chart for chart in shown.values()},
         "inspection": inspection.numbers,
         "maps": heat_maps(inspection.maps),
         "crops": _crops(inspection),
@@ -93,13 +75,10 @@ def _context(results: Results, folder: ExperimentFolder, inspection: Inspection)
         "plan_text": _plan_text(folder.plan),
         "config_text": values_to_yaml(folder.plan.get("baseline_config") or {}),
         "command": _command(folder.record.get("command", "")),
-        "plotly": _plotly(),
-        "style": (TEMPLATES / "style.css").read_text(),
-        "script": (TEMPLATES / "report.js").read_text(),
     }
 
 
-def _charts(results: Results, kind: str, inspection: Inspection) -> dict[str, chart_parts.Chart]:
+def _charts(results: Results, kind: str, inspection: Inspection) -> dict[str, pages.Chart]:
     arms = list(results["variants"][kind]["arms"])
     made = [
         charts.pareto(results, kind),
@@ -204,11 +183,3 @@ def _plan_text(plan: PlanRecord) -> str:
 
 def _command(command: str | list[str]) -> str:
     return command if isinstance(command, str) else shlex.join(map(str, command))
-
-
-@functools.cache
-def _plotly() -> str:
-    """Return Plotly's script, compressed: the page unpacks it when it has been shown."""
-    from plotly.offline import get_plotlyjs
-
-    return base64.b64encode(gzip.compress(get_plotlyjs().encode(), mtime=0)).decode()

@@ -11,7 +11,7 @@ from segnet.ablation.results.collection import collect
 from segnet.ablation.results.experiment_folder import ExperimentFolder, compared_scores, read_experiment
 from segnet.ablation.results.inspection import Inspection
 from segnet.ablation.results.records import Results
-from segnet.ablation.statistics.bootstrap import RESAMPLES
+from segnet.resampling.bootstrap import RESAMPLES
 from segnet.run_folder import write_whole
 
 

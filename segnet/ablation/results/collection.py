@@ -32,10 +32,10 @@ from segnet.ablation.statistics import (
     read_arms,
     summarise_arms,
 )
-from segnet.ablation.statistics.bootstrap import RESAMPLES
-from segnet.ablation.statistics.estimates import CONFIDENCE
 from segnet.ablation.statistics.scoring import Arms
 from segnet.metrics import BOUNDARY_DEFINITION, MIOU_DEFINITION, SMALL_OBJECT_DEFINITION, ImageScores, class_iou
+from segnet.resampling.bootstrap import RESAMPLES
+from segnet.resampling.interval import CONFIDENCE
 from segnet.run_folder import read_metrics
 
 FORMAT = 1

@@ -3,17 +3,15 @@
 Definitions, formulas and sources: ``docs/statistics.md``.
 """
 
-from segnet.ablation.statistics.blocks import Blocks, Groups, choose_blocks, groups_of, optimal_length
-from segnet.ablation.statistics.bootstrap import (
-    bootstrap_values,
-    image_covariance,
-    image_interval,
-    influences,
-)
+from segnet.ablation.statistics.arms import read_arms
 from segnet.ablation.statistics.comparison import compare, summarise_arms
 from segnet.ablation.statistics.effects import factor_effects
 from segnet.ablation.statistics.estimates import Estimate, effect_size, estimate, holm
-from segnet.ablation.statistics.measures import (
+from segnet.ablation.statistics.outliers import find_outliers
+from segnet.ablation.statistics.power import Design, analyse_design, power, seeds_to_detect, smallest_detectable
+from segnet.ablation.statistics.records import ArmSummary, Comparison, Effect, Outlier
+from segnet.ablation.statistics.sentence import verdict_sentence
+from segnet.metrics.measures import (
     BOUNDARY_F1,
     BOUNDARY_IOU,
     MEASURES,
@@ -22,12 +20,15 @@ from segnet.ablation.statistics.measures import (
     Measure,
     class_measure,
     rare_classes,
-    read_arms,
 )
-from segnet.ablation.statistics.outliers import find_outliers
-from segnet.ablation.statistics.power import Design, analyse_design, power, seeds_to_detect, smallest_detectable
-from segnet.ablation.statistics.records import ArmSummary, Comparison, Effect, Interval, Outlier
-from segnet.ablation.statistics.sentence import verdict_sentence
+from segnet.resampling.blocks import Blocks, Groups, choose_blocks, groups_of, optimal_length
+from segnet.resampling.bootstrap import (
+    bootstrap_values,
+    image_covariance,
+    image_interval,
+    influences,
+)
+from segnet.resampling.interval import Interval
 
 __all__ = [
     "BOUNDARY_F1",

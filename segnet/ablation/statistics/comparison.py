@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from segnet.ablation.statistics.bootstrap import RESAMPLES, image_covariance, image_interval
-from segnet.ablation.statistics.estimates import CONFIDENCE, effect_size, estimate, holm
-from segnet.ablation.statistics.measures import Measure
+from segnet.ablation.statistics.estimates import effect_size, estimate, holm
 from segnet.ablation.statistics.power import Design, analyse_design, seeds_to_detect, smallest_detectable
-from segnet.ablation.statistics.records import ArmSummary, Comparison, Interval, Outcome
+from segnet.ablation.statistics.records import ArmSummary, Comparison, Outcome
 from segnet.ablation.statistics.scoring import Arms, ScoredArm, scorable, score_arms
 from segnet.errors import UserError
+from segnet.metrics.measures import Measure
+from segnet.resampling.bootstrap import RESAMPLES, image_covariance, image_interval
+from segnet.resampling.interval import CONFIDENCE, Interval
 
 TARGET_DIFFERENCE = 0.5
 

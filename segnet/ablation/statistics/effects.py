@@ -10,11 +10,11 @@ from typing import Literal
 
 import numpy as np
 
-from segnet.ablation.statistics.bootstrap import RESAMPLES, image_covariance
 from segnet.ablation.statistics.estimates import estimate, holm
-from segnet.ablation.statistics.measures import MIOU, Measure
 from segnet.ablation.statistics.records import Effect
 from segnet.ablation.statistics.scoring import Arms, ScoredArm, scorable, score_arms
+from segnet.metrics.measures import MIOU, Measure
+from segnet.resampling.bootstrap import RESAMPLES, image_covariance
 
 Levels = Mapping[str, Mapping[str, str]]
 """For each arm the level of each factor."""

@@ -15,12 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from segnet.ablation.statistics.records import Interval
-
-CONFIDENCE = 0.95
-
-
-FloatArray = npt.NDArray[np.float64]
+from segnet.resampling.interval import CONFIDENCE, FloatArray, Interval
 
 
 class Estimate(NamedTuple):

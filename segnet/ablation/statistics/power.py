@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from scipy import optimize, special
 
-from segnet.ablation.statistics.estimates import FloatArray, half_width
+from segnet.ablation.statistics.estimates import half_width
+from segnet.resampling.interval import FloatArray
 
 POWER = 0.8
 MOST_SEEDS = 1000

@@ -1,17 +1,12 @@
 """The results of the statistics; all in the measure's points, and NaN where nothing can be said."""
 
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
+
+from segnet.resampling.interval import Interval
 
 Outcome = Literal["better", "worse", "none", "no verdict"]
 """Of a comparison; "none": no difference detected."""
-
-
-class Interval(NamedTuple):
-    """A confidence interval; NaN on both sides where there is none."""
-
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

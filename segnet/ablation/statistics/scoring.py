@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segnet.ablation.statistics.blocks import Blocks, choose_blocks, groups_of
-from segnet.ablation.statistics.bootstrap import bootstrap_values, influences
-from segnet.ablation.statistics.estimates import FloatArray
-from segnet.ablation.statistics.measures import Measure
 from segnet.metrics.image_scores import ImageScores
+from segnet.metrics.measures import Measure
+from segnet.resampling.blocks import Blocks, choose_blocks, groups_of
+from segnet.resampling.bootstrap import bootstrap_values, influences
+from segnet.resampling.interval import FloatArray
 
 Arms = Mapping[str, Mapping[int, ImageScores]]
 """The per-image scores of each seed of each arm."""

@@ -112,7 +112,7 @@ def check_local_weights(name: str, weights: str) -> None:
         raise UserError(f"encoder.weights={weights} is no file of plain tensors, and is not loaded") from None
     except Exception as error:  # every reader of weights raises its own kinds for what is not its file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"encoder.weights={weights} cannot be read as a file of plain tensors: {reason}") from error
+        raise UserError(f"encoder.weights={weights} is no file of plain tensors: {reason}") from error
     with torch.device("meta"):
         wanted = timm.create_model(name, num_classes=0).state_dict()
     missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]

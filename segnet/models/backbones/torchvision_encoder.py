@@ -155,7 +155,7 @@ def read_local_weights(path: Path) -> dict[str, Tensor]:
         raise UserError(f"encoder.weights={path} is no file of plain tensors, and is not loaded") from None
     except Exception as error:  # torch raises many kinds for what is not its file
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UserError(f"encoder.weights={path} cannot be read as a file of plain tensors: {reason}") from error
+        raise UserError(f"encoder.weights={path} is no file of plain tensors: {reason}") from error
     if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
         state = state["state_dict"]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):

@@ -95,7 +95,18 @@ def predict_batches(network: nn.Module, batches: Iterable[Batch]) -> Iterator[tu
 
     The network is left in evaluation mode.
     """
+    for logits, labels in batch_logits(network, batches):
+        yield logits.argmax(1), labels
+
+
+@torch.inference_mode()
+def batch_logits(network: nn.Module, batches: Iterable[Batch]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield logits ``(N, K, H, W)`` at the labels' resolution and labels of each batch, on the network's device.
+
+    The network is left in evaluation mode.
+    """
     network.eval()
+    device = next(network.parameters()).device
     for batch in batches:
-        predictions = predict(network, batch["image"], batch["label"].shape[-2:])
-        yield predictions, batch["label"].to(predictions.device)
+        logits = network(as_float(batch["image"].to(device)))
+        yield resize_logits(logits, batch["label"].shape[-2:]), batch["label"].to(device)

@@ -22,6 +22,14 @@ from segnet.metrics import (
 from segnet.tasks.segmentation.colour_lookup import ColourLookup
 from segnet.tasks.segmentation.prediction import predict_batches
 
+COUNTING: dict[str, Callable[[Tensor, Tensor, int, int], Tensor | np.ndarray]] = {
+    "confusions": image_confusions,
+    "boundary_f1": boundary_f1_counts,
+    "boundary_iou": boundary_iou_counts,
+    "trimap": trimap_confusions,
+    "small_objects": small_object_counts,
+}
+
 
 def score_confusion(network: nn.Module, data: DataModule, split: str) -> Tensor:
     """Score a network on "train", "val" or "test" without augmentation.
@@ -36,31 +44,45 @@ def score_confusion(network: nn.Module, data: DataModule, split: str) -> Tensor:
     return confusion
 
 
+class ImageCounter:
+    """Counts predictions image by image, for :class:`segnet.metrics.ImageScores`.
+
+    Args:
+        data: the data module.
+        split: whose images are counted, in their order.
+    """
+
+    def __init__(self, data: DataModule, split: str) -> None:
+        self.data, self.split = data, split
+        self.counts: dict[str, list[np.ndarray]] = {name: [] for name in COUNTING}
+
+    def add(self, predictions: Tensor, labels: Tensor) -> None:
+        """Count the images of a batch ``(N, H, W)``."""
+        for name, count in COUNTING.items():
+            counted = count(predictions, labels, len(self.data.classes), self.data.ignore_index)
+            self.counts[name].append(torch.as_tensor(counted).cpu().numpy())
+
+    def finish(self) -> ImageScores:
+        """Return the counts of all images."""
+        return ImageScores(
+            names=np.array(self.data.split(self.split).ids, dtype=np.str_),
+            groups=np.array(sample_groups(self.data.split(self.split)), dtype=np.str_),
+            classes=np.array(self.data.classes, dtype=np.str_),
+            trimap_widths=np.array(TRIMAP_WIDTHS),
+            ignore_index=self.data.ignore_index,
+            **{name: np.concatenate(batches) for name, batches in self.counts.items()},
+        )
+
+
 def score_images(network: nn.Module, data: DataModule, split: str) -> ImageScores:
     """Score each image of "train", "val" or "test" without augmentation, its boundaries and small objects too.
 
     The sum of the confusion matrices is what :func:`score_confusion` returns.
     """
-    facts = (len(data.classes), data.ignore_index)
-    counting: dict[str, Callable[[Tensor, Tensor, int, int], Tensor | np.ndarray]] = {
-        "confusions": image_confusions,
-        "boundary_f1": boundary_f1_counts,
-        "boundary_iou": boundary_iou_counts,
-        "trimap": trimap_confusions,
-        "small_objects": small_object_counts,
-    }
-    counts: dict[str, list[np.ndarray]] = {name: [] for name in counting}
+    counter = ImageCounter(data, split)
     for predictions, labels in predict_batches(network, data.eval_loader(split)):
-        for name, count in counting.items():
-            counts[name].append(torch.as_tensor(count(predictions, labels, *facts)).cpu().numpy())
-    return ImageScores(
-        names=np.array(data.split(split).ids, dtype=np.str_),
-        groups=np.array(sample_groups(data.split(split)), dtype=np.str_),
-        classes=np.array(data.classes, dtype=np.str_),
-        trimap_widths=np.array(TRIMAP_WIDTHS),
-        ignore_index=data.ignore_index,
-        **{name: np.concatenate(batches) for name, batches in counts.items()},
-    )
+        counter.add(predictions, labels)
+    return counter.finish()
 
 
 def score_lookup(data: DataModule, split: str) -> Scores:

@@ -20,9 +20,10 @@ from segnet.tasks.segmentation.scoring import flat_scores, score_images, score_l
 from segnet.tasks.segmentation.table import score_table
 from segnet.training.processes import is_first_process
 from segnet.training.setup import TrainingSetup
-from segnet.training.task import Forward, SplitResult
+from segnet.training.task import EvaluationRequest, Forward, SplitResult, require_channels
 
 if TYPE_CHECKING:
+    from segnet.tasks.segmentation.auxiliary import AuxiliaryLoss
     from segnet.tasks.segmentation.module import SegmentationModule
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Segmentation:
             called with the encoder, the number of classes, the loss and the seed; None: none.
     """
 
-    def __init__(self, auxiliary: Callable[..., nn.Module] | None = None) -> None:
+    def __init__(self, auxiliary: "Callable[..., AuxiliaryLoss] | None" = None) -> None:
         self.auxiliary = auxiliary
 
     def wrap(self, body: nn.Module) -> nn.Module:
@@ -57,6 +58,8 @@ class Segmentation:
                 ", ".join(absent),
                 *(("it", "s") if len(absent) == 1 else ("they", "")),
             )
+        if not data.has_labelled_pixels("test") and is_first_process():
+            log.warning("the test split has no labelled pixel: there are no test scores")
 
     def check_split(self, data: DataModule, split: str) -> None:
         """Check the labels."""
@@ -108,6 +111,21 @@ class Segmentation:
             },
             image_counts=images,
         )
+
+    def evaluate(self, network: nn.Module, data: DataModule, split: str, request: EvaluationRequest) -> SplitResult:
+        """Score the network with intervals and calibration, class by class and image by image, and render a page."""
+        from segnet.tasks.segmentation.evaluation.result import evaluate  # late: a training has no use for it
+
+        return evaluate(network, data, split, request)
+
+    def check_facts(self, facts: DataFacts, data: DataModule) -> None:
+        """Require the same classes in the same order, and as many channels."""
+        require_channels(facts, data)
+        if list(facts.classes) != data.classes:
+            raise UserError(
+                f"the run tells apart {', '.join(facts.classes)}, and data= has {', '.join(data.classes)}: give a data "
+                f"set with the same classes in the same order"
+            )
 
     def panel(self, network: nn.Module, data: DataModule, split: str) -> bytes:
         """Draw the worst, the median and the best image with label, prediction and errors."""

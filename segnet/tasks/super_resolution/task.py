@@ -20,7 +20,7 @@ from segnet.tasks.super_resolution.prediction import Enlargement, enlarge_images
 from segnet.tasks.super_resolution.scoring import score_bicubic, score_enlargement
 from segnet.tasks.super_resolution.table import quality_table
 from segnet.training.setup import TrainingSetup
-from segnet.training.task import Forward, SplitResult
+from segnet.training.task import EvaluationRequest, Forward, SplitResult, require_channels
 
 if TYPE_CHECKING:
     from segnet.tasks.super_resolution.module import SuperResolutionModule
@@ -94,6 +94,14 @@ class SuperResolution:
             table=quality_table({name: enlarged, "bicubic": bicubic}, split, self.factor),
             details={"factor": self.factor, "definition": IMAGE_QUALITY_DEFINITION},
         )
+
+    def evaluate(self, network: nn.Module, data: DataModule, split: str, request: EvaluationRequest) -> SplitResult:
+        """Score as ever: PSNR and SSIM are all that there is."""
+        return self.score(network, data, split, request.facts["checkpoint"])
+
+    def check_facts(self, facts: DataFacts, data: DataModule) -> None:
+        """Require as many channels; classes do not matter."""
+        require_channels(facts, data)
 
     def panel(self, network: nn.Module, data: DataModule, split: str) -> bytes:
         """Draw input, bicubic interpolation, result, target and errors side by side."""

@@ -133,7 +133,7 @@ def test_the_bootstrap_is_the_naive_one():
 def test_the_bootstrap_is_the_same_however_it_is_cut(monkeypatch):
     counts = class_counts(random_confusions(2, 2, 9))
     whole = bootstrap_values(counts, mean_iou, resamples=50)
-    monkeypatch.setattr("segnet.ablation.statistics.bootstrap.CHUNK_NUMBERS", 9 * 24 * 2)
+    monkeypatch.setattr("segnet.resampling.bootstrap.CHUNK_NUMBERS", 9 * 24 * 2)
     assert np.array_equal(bootstrap_values(counts, mean_iou, resamples=50), whole)
 
 

@@ -72,7 +72,7 @@ def test_weights_of_another_network_are_refused(weights, tmp_path):
     with pytest.raises(UserError, match=r"short\.pth does not fit encoder\.name=resnet10t: .*layer4\.0\.conv1"):
         TimmEncoder(NAME, weights=str(path))
     path.write_text("no weights")
-    with pytest.raises(UserError, match=r"short\.pth cannot be read as a file of plain tensors"):
+    with pytest.raises(UserError, match=r"short\.pth is no file of plain tensors"):
         TimmEncoder(NAME, weights=str(path))
 
 

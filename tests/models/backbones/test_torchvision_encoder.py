@@ -142,7 +142,7 @@ def test_weights_of_another_network_are_refused(tmp_path, weights_file):
 
 def test_files_that_hold_no_state_dict_are_refused(tmp_path):
     (tmp_path / "code.pth").write_bytes(pickle.dumps(TorchvisionEncoder))
-    with pytest.raises(UserError, match=r"code\.pth cannot be read as a file of plain tensors"):
+    with pytest.raises(UserError, match=r"code\.pth is no file of plain tensors"):
         small(str(tmp_path / "code.pth"))
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(UserError, match=r"list\.pth holds no state dict"):

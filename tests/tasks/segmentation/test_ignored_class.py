@@ -7,10 +7,10 @@ import pytest
 import torch
 from torchmetrics.functional.classification import multiclass_jaccard_index
 
-from segnet.ablation.statistics.measures import MIOU
 from segnet.build import build_network, data_from_config, task_from_config
 from segnet.config import compose
 from segnet.metrics import ImageScores, mean_iou, read_scores
+from segnet.metrics.measures import MIOU
 from segnet.tasks.segmentation.prediction import predict_batches
 
 OVERRIDES = ["data=shapes", "data.size=[24,32]", "data.images={train:4,val:3,test:5}", "data.ignore_index=0"]

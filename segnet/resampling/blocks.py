@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from segnet.ablation.statistics.estimates import FloatArray
+from segnet.resampling.interval import FloatArray
 
 MANY_GROUPS = 20
 """From this number of groups on, whole groups are drawn: then nothing is assumed of how they look inside."""

@@ -5,9 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from segnet.ablation.statistics.blocks import Blocks, groups_of
-from segnet.ablation.statistics.estimates import CONFIDENCE, FloatArray
-from segnet.ablation.statistics.records import Interval
+from segnet.resampling.blocks import Blocks, groups_of
+from segnet.resampling.interval import CONFIDENCE, FloatArray, Interval
 
 RESAMPLES = 10_000
 CHUNK_NUMBERS = 8_000_000

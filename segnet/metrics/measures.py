@@ -1,16 +1,14 @@
-"""The scores that arms are compared by, and the reading of a whole experiment's per-image scores."""
+"""Scores of a split that are computed from counts of its images, such that any images can be scored together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from segnet.errors import UserError
 from segnet.metrics.counts import image_f1, mean_f1, mean_iou
-from segnet.metrics.image_scores import ImageScores, read_scores
+from segnet.metrics.image_scores import ImageScores
 
 
 @dataclass(frozen=True)
@@ -56,24 +54,3 @@ def rare_classes(scores: ImageScores) -> dict[str, int]:
     return {
         str(name): int(number) for name, number in zip(scores.classes, images, strict=True) if 0 < number < FEW_IMAGES
     }
-
-
-def read_arms(files: Mapping[str, Mapping[int, Path]]) -> dict[str, dict[int, ImageScores]]:
-    """Read the per-image scores of all runs of an experiment.
-
-    Args:
-        files: by arm and seed, such as ``{"nearest": {0: RUN_DIR / "scores/test.npz"}}``.
-
-    Raises:
-        UserError: a file cannot be read, or two runs were scored on different images.
-    """
-    arms = {arm: {seed: read_scores(path) for seed, path in seeds.items()} for arm, seeds in files.items()}
-    first: tuple[Path, ImageScores] | None = None
-    for arm, seeds in arms.items():
-        for seed, scores in seeds.items():
-            path = files[arm][seed]
-            first = first or (path, scores)
-            same = np.array_equal(scores.names, first[1].names) and np.array_equal(scores.classes, first[1].classes)
-            if not same:
-                raise UserError(f"{path} and {first[0]} score different images: compare runs on one split")
-    return arms

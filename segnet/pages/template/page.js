@@ -66,7 +66,7 @@
     const data = paint(view.data, style).map((trace) => ({
       type: "scatter", ...trace, showlegend: Boolean(trace.name),
       // On a phone the names stand in the bar above, and would stand on each other here.
-      mode: plot.clientWidth < 520 ? trace.mode.replace("+text", "") : trace.mode,
+      mode: plot.clientWidth < 520 ? trace.mode?.replace("+text", "") : trace.mode,
       opacity: chosenArms.size && trace.meta && !chosenArms.has(trace.meta) ? 0.12 : 1,
     }));
     if (!drawn.has(figure)) plot.replaceChildren();
