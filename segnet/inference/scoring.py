@@ -11,6 +11,7 @@ from segnet.data import DataModule
 from segnet.devices import choose_device
 from segnet.errors import UserError
 from segnet.inference.averaging import Averaged
+from segnet.pretrained import locate
 from segnet.training.task import EvaluationRequest, SplitResult, Task
 
 
@@ -20,7 +21,7 @@ def score_run(
     """Score a trained network on a split, without augmentation and in float32.
 
     Args:
-        run_dir: what ``segnet-train`` wrote.
+        run_dir: what ``segnet-train`` wrote, or another name that :func:`segnet.load` takes.
         split: "train", "val" or "test".
         checkpoint: "best" or "last".
         device: see :func:`segnet.devices.choose_device`.
@@ -74,6 +75,7 @@ def _ready(
     other_data: Config | None = None,
 ) -> tuple[Task, DataModule, nn.Module]:
     """Build the task and the data, look for mistakes in them, and load the network."""
+    run_dir = locate(run_dir)
     config = load_config(run_dir)
     if data_root is not None:
         if other_data is not None:

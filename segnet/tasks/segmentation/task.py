@@ -15,7 +15,7 @@ from segnet.errors import UserError
 from segnet.metrics import BOUNDARY_DEFINITION, MIOU_DEFINITION, SMALL_OBJECT_DEFINITION, scores
 from segnet.tasks.segmentation.panel import draw_panel
 from segnet.tasks.segmentation.prediction import classify
-from segnet.tasks.segmentation.result import DEFAULT_KINDS, KINDS, SegmentationResult, files_of
+from segnet.tasks.segmentation.result import SegmentationResult, check_kinds, files_of
 from segnet.tasks.segmentation.scoring import flat_scores, score_images, score_lookup
 from segnet.tasks.segmentation.table import score_table
 from segnet.training.processes import is_first_process
@@ -133,10 +133,7 @@ class Segmentation:
 
     def kinds(self, asked: Sequence[str] | None) -> Sequence[str]:
         """Check the kinds of files that are asked for; by default index, colour and overlay."""
-        for kind in asked or ():
-            if kind not in KINDS:
-                raise UserError(f"write={kind} is not known: choose from {', '.join(KINDS)}")
-        return DEFAULT_KINDS if asked is None else tuple(dict.fromkeys(asked))
+        return check_kinds(asked)
 
     def files(self, name: str, kinds: Sequence[str]) -> Sequence[Path]:
         """Name a file of each kind."""
