@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from segnet.data.datasets.folder import Folder
-from segnet.data.datasets.folder.content import read_description
-from segnet.data.datasets.folder.description import description_file, look_at, split_samples
+from segnet.data.datasets.folder.content import description_file, description_of, missing_keys, read_given
+from segnet.data.datasets.folder.description import look_at, split_samples
 from segnet.data.datasets.folder.layout import find_layout
 from segnet.data.datasets.folder.masks import MOST_CLASSES, distinct_colours, is_coloured
 from segnet.data.datasets.folder.outlines import read_outlines
@@ -40,9 +40,9 @@ def folder_splits(root: Path) -> FolderSplits:
     unpaired = Unpaired()
     layout = find_layout(root, unpaired)
     problems = [_alone(path, "mask") for path in unpaired.images] + [_alone(path, "image") for path in unpaired.masks]
-    if description_file(root).is_file():
-        description = read_description(description_file(root))
-    else:
+    path = description_file(root)
+    given = read_given(path)
+    if missing_keys(given):
         base = base_folder(root)
         bad = _bad_labels(base, layout.labels, [sample for samples in layout.splits.values() for sample in samples])
         bad |= _bad_images(base, [one for some in layout.splits.values() for one in some if one not in bad])
@@ -52,7 +52,8 @@ def folder_splits(root: Path) -> FolderSplits:
         if not any(kept.values()):
             first = next(iter(problems)).detail if problems else "it is empty"
             raise UserError(f"no image of {root} has a mask that can be taken: {first}")
-        description = look_at(root, layout)
+        given = look_at(root, layout, given)
+    description = description_of(path, given)
     samples = split_samples(layout, description.splits)
     splits = {name: Folder(name, root, None, description, samples[name]) for name in ("train", "val", "test")}
     return FolderSplits(splits, list(description.classes), problems)

@@ -1,8 +1,8 @@
 """What ``dataset.yaml`` says, and reading it."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ PALETTE: tuple[Colour, ...] = (
 )
 """Black, then the colours of Okabe and Ito 2008, which colour-blind people can tell apart."""
 IGNORE_INDEX = 255
+FILE = "dataset.yaml"
+OPTIONAL = ("files", "merge")
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,10 @@ class FolderDescription:
         mean: of each channel over the training split, 0..1.
         std: of each channel.
         size: height and width that half of the images reach.
-        splits: "val" and "test": shares of the samples that are held out, where the folders do not say; "seed" of the
-            draw; "group", see the head of the file.
+        splits: "val" and "test": shares of the samples that are held out, where the folders do not say, or lists, which
+            "train" may have too; "seed" of the draw; "group", see the head of the file.
+        files: patterns of the names of "images" and "masks", where the arrangement is another than the usual ones.
+        merge: by the name of the new class those of the classes that become one.
     """
 
     layout: str
@@ -63,50 +67,128 @@ class FolderDescription:
     std: Sequence[float]
     size: tuple[int, int]
     splits: Mapping[str, Any]
+    files: Mapping[str, str] | None = None
+    merge: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
-def read_description(path: Path) -> FolderDescription:
-    """Read ``dataset.yaml``.
+def description_file(root: Path) -> Path:
+    """Return the path of ``dataset.yaml``; of a data set that a file describes, it stands beside that file."""
+    return root.with_name(f"{root.stem}.{FILE}") if root.is_file() else root / FILE
+
+
+def read_given(path: Path) -> dict[str, Any]:
+    """Read what ``dataset.yaml`` says, whole or in part; no file says nothing.
 
     Raises:
-        UserError: it is no YAML, lacks something or says what cannot be; the message names the key.
+        UserError: it is no YAML, or says what cannot be; the message names the key.
     """
+    if not path.is_file():
+        return {}
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise UserError(f"{path} is not a YAML file: {' '.join(str(error).split())}") from error
     keys = list(FolderDescription.__dataclass_fields__)
-    if not isinstance(values, dict) or set(values) != set(keys):
-        given = set(values) if isinstance(values, dict) else set()
-        strange = sorted(given.symmetric_difference(keys))
-        raise UserError(f"{path} should have the keys {', '.join(keys)}; look at {', '.join(map(str, strange))}")
+    if not isinstance(values, dict) or not set(values) <= set(keys):
+        strange = sorted(map(str, set(values) - set(keys))) if isinstance(values, dict) else [str(values)[:40]]
+        raise UserError(f"{path} has the keys {', '.join(keys)}, and no other; look at {', '.join(strange)}")
     _check_types(path, values)
+    return values
+
+
+def missing_keys(values: Mapping[str, Any]) -> list[str]:
+    """Return what ``dataset.yaml`` has to say and does not."""
+    return [key for key in FolderDescription.__dataclass_fields__ if key not in values and key not in OPTIONAL]
+
+
+def description_of(path: Path, values: Mapping[str, Any]) -> FolderDescription:
+    """Make a description of what a file says, in which no key is missing.
+
+    Raises:
+        UserError: a class is said in another way than the labels, or merged and not there.
+    """
     classes = {str(name): _class(path, name, entry, values["masks"]) for name, entry in values["classes"].items()}
+    _check_entries(path, "ignore", values["ignore"], values["masks"])
     tuples = {key: tuple(values[key]) for key in ("size", "mean", "std")}
-    return FolderDescription(**values | {"classes": classes} | tuples)
+    merge = values.get("merge") or {}
+    merged = {"classes": _merged(path, classes, merge), "merge": merge}
+    return FolderDescription(**{**values, **tuples, **merged})
+
+
+def _merged(
+    path: Path, classes: Mapping[str, FolderClass], merge: Mapping[str, Sequence[str]]
+) -> dict[str, FolderClass]:
+    """Join classes, at the place and in the colour of the first of them; into one that is there, if it has the name."""
+    into = {str(old): str(name) for name, some in merge.items() for old in some}
+    absent = [name for name in into if name not in classes]
+    if absent:
+        raise UserError(f"{path}: merge names {', '.join(absent)}, and the classes are {', '.join(classes)}")
+    joined: dict[str, FolderClass] = {}
+    for old, entry in classes.items():
+        name = into.get(old, old)
+        first = joined.get(name)
+        joined[name] = (
+            entry
+            if first is None
+            else replace(
+                first,
+                values=first.values + entry.values,
+                colours=first.colours + entry.colours,
+                names=first.names + entry.names,
+            )
+        )
+    if len(joined) < 2:
+        raise UserError(f"{path}: merge leaves one class only: a network needs two to tell apart")
+    return joined
 
 
 def _check_types(path: Path, values: Mapping[str, Any]) -> None:
     """Refuse what is of another kind than :func:`describe_folder` writes."""
-    kinds: Mapping[str, tuple[type, str]] = {
-        "classes": (dict, "a mapping from names to values or colours"),
-        "ignore": (list, "a list"),
-        "mean": (list, "a list of numbers"),
-        "std": (list, "a list of numbers"),
-        "size": (list, "[height, width]"),
-        "splits": (dict, "a mapping with val, test, seed and group"),
+
+    def listed(value: Any, kind: type | tuple[type, ...], count: int | None = None) -> bool:
+        fits = isinstance(value, list) and all(isinstance(one, kind) and not isinstance(one, bool) for one in value)
+        return fits and (count is None or len(value) == count)
+
+    def named(value: Any, kind: type, keys: set[str] | None = None) -> bool:
+        fits = isinstance(value, dict) and all(isinstance(one, kind) for one in value.values())
+        return fits and (keys is None or set(value) == keys)
+
+    known = ("index", "colour", *OUTLINES)
+    kinds: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+        "layout": (lambda value: isinstance(value, str), "a text, for readers"),
+        "masks": (lambda value: value in known, f"one of {', '.join(known)}"),
+        "classes": (lambda value: isinstance(value, dict), "a mapping from names to values or colours"),
+        "ignore": (lambda value: isinstance(value, list), "a list"),
+        "channels": (lambda value: value in (1, 3), "1 or 3"),
+        "mean": (lambda value: listed(value, (int, float)), "a list of numbers, one for each channel"),
+        "std": (lambda value: listed(value, (int, float)), "a list of numbers, one for each channel"),
+        "size": (lambda value: listed(value, int, 2) and min(value) > 0, "[height, width]"),
+        "splits": (lambda value: isinstance(value, dict), "a mapping with val, test, seed and group"),
+        "files": (lambda value: named(value, str, {"images", "masks"}), "{images: PATTERN, masks: PATTERN}"),
+        "merge": (lambda value: named(value, list), "a mapping such as {vehicle: [car, truck]}"),
     }
-    for key, (kind, words) in kinds.items():
-        if not isinstance(values[key], kind):
-            raise UserError(f"{path}: {key} is {values[key]!r}, and has to be {words}")
-    if values["masks"] not in ("index", "colour", *OUTLINES):
-        known = ", ".join(("index", "colour", *OUTLINES))
-        raise UserError(f"{path}: masks is {values['masks']!r}, and has to be one of {known}")
-    for key in ("val", "test"):
-        share = values["splits"].get(key, 0)
-        if not isinstance(share, (int, float)) or not 0 <= share < 1:
-            raise UserError(f"{path}: splits.{key} is {share!r}, and has to be a share from 0 to below 1")
-    _check_entries(path, "ignore", values["ignore"], values["masks"])
+    for key, value in values.items():
+        fits, words = kinds[key]
+        if not fits(value):
+            raise UserError(f"{path}: {key} is {value!r}, and has to be {words}")
+    _check_splits(path, values.get("splits", {}))
+
+
+def _check_splits(path: Path, splits: Mapping[str, Any]) -> None:
+    if strange := set(splits) - {"train", "val", "test", "seed", "group"}:
+        raise UserError(
+            f"{path}: splits has {', '.join(map(str, strange))}, and takes train, val, test, seed and group"
+        )
+    for key in [key for key in ("train", "val", "test") if key in splits]:
+        share = splits[key]
+        if not (isinstance(share, str) or (isinstance(share, (int, float)) and 0 <= share < 1 and key != "train")):
+            wanted = "a list of images" if key == "train" else "a share from 0 to below 1, or a list of images"
+            raise UserError(f"{path}: splits.{key} is {share!r}, and has to be {wanted}")
+        if isinstance(share, str) and not (path.parent / share).is_file():
+            raise UserError(f"{path}: splits.{key} is {share}, and there is no such file in {path.parent}")
+    seed = splits.get("seed", 0)
+    if not isinstance(seed, int) or seed < 0:
+        raise UserError(f"{path}: splits.seed is {seed!r}, and has to be an integer from 0 up")
 
 
 def _check_entries(path: Path, key: str, entries: Any, masks: str) -> None:

@@ -15,7 +15,10 @@ from segnet.data.datasets.folder.content import (
     FolderClass,
     FolderDescription,
     colour_of,
-    read_description,
+    description_file,
+    description_of,
+    missing_keys,
+    read_given,
 )
 from segnet.data.datasets.folder.labelme import read_labelme
 from segnet.data.datasets.folder.layout import find_layout
@@ -30,74 +33,85 @@ from segnet.run_folder import write_whole
 
 log = logging.getLogger(__name__)
 
-FILE = "dataset.yaml"
 HEADER = """\
 # What segnet found in this folder. Change what is wrong: what stands here is taken as it is.
 # classes: by name the values (or colours) that mean it in the masks, several if they are one class, and the colour
 #   in which it is drawn; for outlines the names in their files, and "background" for what no outline covers.
 # ignore: values (colours, names) that are neither learned nor scored.
-# splits: which share of the samples is held out; `group`, a regular expression with one (group), keeps together the
-#   samples in whose path it finds the same text, such as the frames of one video: in one split, and in the statistics
-#   of an ablation.
+# merge: {vehicle: [car, truck]} makes one class of two.
+# splits: which share of the samples is held out, or a list of images such as train: train.txt; `group`, a regular
+#   expression with one (group), keeps together the samples in whose path it finds the same text, such as the frames of
+#   one video: in one split, and in the statistics of an ablation.
 """
 
 
-def description_file(root: Path) -> Path:
-    """Return the path of ``dataset.yaml``; of a data set that a file describes, it stands beside that file."""
-    return root.with_name(f"{root.stem}.{FILE}") if root.is_file() else root / FILE
-
-
 def describe_folder(root: Path) -> FolderDescription:
-    """Read ``dataset.yaml`` of a folder, or find out what is in it and write the file.
+    """Read ``dataset.yaml`` of a folder; find out what it does not say, and write that.
 
     Raises:
         UserError: see :func:`find_layout` and :func:`inspect_masks`; or the file says what cannot be.
     """
     path = description_file(root)
-    if path.is_file():
-        return read_description(path)
-    description = look_at(root, find_layout(root))
-    text = HEADER + yaml.safe_dump(_plain(description), sort_keys=False, default_flow_style=None, width=110)
-    try:
-        write_whole(path, text)
-    except OSError as error:
-        raise UserError(f"cannot write {path}, which says what the masks mean: {error.strerror or error}") from error
+    given = read_given(path)
+    if not missing_keys(given):
+        return description_of(path, given)
+    layout = find_layout(root)
+    values = look_at(root, layout, given)
+    description = description_of(path, values)
+    _write(path, values, given)
     height, width = description.size
-    samples = sum(map(len, find_layout(root).splits.values()))
     log.info(
         "found in %s: %s, %d images of %dx%d (median), %d channel%s, %s masks with the classes %s; look at %s, change "
         "what is wrong",
-        *(root, description.layout, samples, width, height, description.channels),
+        *(root, description.layout, sum(map(len, layout.splits.values())), width, height, description.channels),
         *("s" if description.channels > 1 else "", description.masks, ", ".join(description.classes), path),
     )
     return description
 
 
-def look_at(root: Path, layout: Layout) -> FolderDescription:
-    """Find out what the samples of a folder hold.
+def _write(path: Path, values: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Write what was found; below what somebody wrote, if anybody did."""
+    found = {key: value for key, value in values.items() if key not in given}
+    before = path.read_text(encoding="utf-8").rstrip() + "\n\n# What segnet found:\n" if given else HEADER
+    text = before + yaml.safe_dump(found, sort_keys=False, default_flow_style=None, width=110)
+    try:
+        whole = yaml.safe_load(text) == values
+    except yaml.YAMLError:
+        whole = False
+    if not whole:
+        raise UserError(f"{path}: what was found cannot be added to it: let each key begin a line, without braces")
+    try:
+        write_whole(path, text)
+    except OSError as error:
+        raise UserError(f"cannot write {path}, which says what the masks mean: {error.strerror or error}") from error
+
+
+def look_at(root: Path, layout: Layout, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Find out what the samples of a folder hold, and return it as ``dataset.yaml`` says it.
+
+    Args:
+        root: the folder.
+        layout: its samples.
+        given: what is known already.
 
     Raises:
         UserError: see :func:`inspect_masks`; or there is one class only.
     """
     splits: dict[str, Any] = {"val": 0.15, "test": 0.15, "seed": 0, "group": None}
-    masks, classes, ignore = _meaning(root, layout)
-    if len(classes) < 2:
-        raise UserError(
-            f"the masks hold one class only ({', '.join(classes) or 'none'}): a network needs two to tell apart"
-        )
+    splits |= given.get("splits", layout.lists)
+    content: dict[str, Any] = {"layout": layout.name}
+    if not {"masks", "classes", "ignore"} <= set(given):
+        masks, classes, ignore = _meaning(root, layout)
+        if len(classes) < 2 and "classes" not in given:
+            raise UserError(
+                f"the masks hold one class only ({', '.join(classes) or 'none'}): a network needs two to tell apart"
+            )
+        plain = {name: _plain(entry) for name, entry in classes.items()}
+        content |= {"masks": masks, "classes": plain, "ignore": _listed(ignore)}
     base = base_folder(root)
     images = inspect_images([base / sample.image for sample in split_samples(layout, splits)["train"]])
-    return FolderDescription(
-        layout=layout.name,
-        masks=masks,
-        classes=classes,
-        ignore=ignore,
-        channels=images.channels,
-        mean=images.mean,
-        std=images.std,
-        size=images.size,
-        splits=splits,
-    )
+    content |= {"channels": images.channels, "mean": list(images.mean), "std": list(images.std)}
+    return {**content, "size": list(images.size), "splits": splits, **given}
 
 
 def _meaning(root: Path, layout: Layout) -> tuple[LabelKind, dict[str, FolderClass], list[Any]]:
@@ -180,7 +194,7 @@ def split_samples(layout: Layout, splits: Mapping[str, Any]) -> dict[str, tuple[
     """
     found = dict(layout.splits)
     pool = found.pop("all", None) or found.pop("train")
-    wanted = {name: float(splits.get(name, 0)) for name in ("val", "test") if name not in found}
+    wanted = {name: _share(splits.get(name, 0)) for name in ("val", "test") if name not in found}
     groups: dict[str, list[Sample]] = {}
     for sample in pool:
         groups.setdefault(group_of(sample, splits.get("group")), []).append(sample)
@@ -201,6 +215,10 @@ def split_samples(layout: Layout, splits: Mapping[str, Any]) -> dict[str, tuple[
     return found
 
 
+def _share(value: Any) -> float:
+    return 0.0 if isinstance(value, str) else float(value)
+
+
 def group_of(sample: Sample, expression: str | None) -> str:
     """Return what ``expression`` finds in the path of a sample's image; the path where it finds nothing, or is None.
 
@@ -216,13 +234,10 @@ def group_of(sample: Sample, expression: str | None) -> str:
         raise UserError(f"splits.group={expression} is no regular expression with one (group): {error}") from error
 
 
-def _plain(description: FolderDescription) -> dict[str, Any]:
-    """Return plain lists, dicts and numbers for YAML; a class says only what it has."""
+def _plain(entry: FolderClass) -> dict[str, Any]:
+    """Return lists and numbers for YAML; a class says only what it has."""
+    return {key: _listed(value) for key, value in asdict(entry).items() if value != ()}
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: plain(one) for key, one in value.items() if one != ()}
-        return [plain(one) for one in value] if isinstance(value, (list, tuple)) else value
 
-    content: dict[str, Any] = plain(asdict(description))
-    return content
+def _listed(value: Any) -> Any:
+    return [_listed(one) for one in value] if isinstance(value, (list, tuple)) else value

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from segnet.data.datasets.folder.content import IGNORE_INDEX, FolderDescription
+from segnet.data.datasets.folder.content import IGNORE_INDEX, FolderDescription, description_file
 from segnet.data.datasets.folder.description import (
     describe_folder,
-    description_file,
     group_of,
     split_samples,
 )

@@ -1,21 +1,19 @@
 """Which image belongs to which mask, and to which split, in a folder as people keep them."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from segnet.data.datasets.folder.content import description_file, read_given
+from segnet.data.datasets.folder.lists import by_lists, listed_pairs, split_lists
 from segnet.data.datasets.folder.named import coco, ultralytics, voc
-from segnet.data.datasets.folder.samples import LabelKind, Layout, Sample, Unpaired, base_folder
+from segnet.data.datasets.folder.patterns import by_patterns
+from segnet.data.datasets.folder.samples import SPLIT_FOLDERS, LabelKind, Layout, Sample, Unpaired, base_folder
 from segnet.data.images import SUFFIXES, read_lines
 from segnet.errors import UserError
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages")
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "annots", "gt", "SegmentationClass")
-SPLIT_FOLDERS: Mapping[str, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
 MASK_ENDINGS = ("_mask", "_label", "_labels", "_seg", "_segmentation", "_gt", "_L")
 
 
@@ -29,7 +27,8 @@ def find_layout(root: Path, unpaired: Unpaired | None = None) -> Layout:
     Known are, with ``images`` and ``masks`` standing for the usual names of both: ``images/`` beside ``masks/``;
     ``train/images`` and ``train/masks``; ``images/train`` and ``masks/train``; ``train/`` beside ``trainannot/``; and
     masks beside their images, called ``NAME_mask.png``. Instead of masks, ``NAME.json`` of Labelme or ``NAME.txt`` of
-    YOLO; or one JSON of COCO's for all; or a YAML of Ultralytics; or VOC's arrangement with its lists.
+    YOLO; or one JSON of COCO's for all; or a YAML of Ultralytics; or VOC's arrangement with its lists; or lists of
+    images and masks. ``files`` in ``dataset.yaml`` names another. Where folders name no splits, lists may.
 
     Args:
         root: the folder, or a YAML of Ultralytics.
@@ -40,7 +39,14 @@ def find_layout(root: Path, unpaired: Unpaired | None = None) -> Layout:
     """
     if not root.is_dir() and not (root.is_file() and root.suffix in (".yaml", ".yml")):
         raise UserError(f"data.root={root} is not a folder, nor a YAML that describes a data set")
-    found = Unpaired()
+    found, given = Unpaired(), read_given(description_file(root))
+    layout = by_patterns(root, given["files"], found) if given.get("files") else _known(root, found)
+    if set(layout.splits) == {"all"} or given.get("splits"):
+        layout = by_lists(base_folder(root), layout, split_lists(base_folder(root), given.get("splits", {})))
+    return _without(root, layout, found, unpaired)
+
+
+def _known(root: Path, found: Unpaired) -> Layout:
     for find in (
         ultralytics,
         coco,
@@ -54,11 +60,15 @@ def find_layout(root: Path, unpaired: Unpaired | None = None) -> Layout:
     ):
         layout = find(root, found)
         if layout is not None:
-            return _without(root, layout, found, unpaired)
+            return layout
+    layout = listed_pairs(root)
+    if layout is not None:
+        return layout
     raise UserError(
         f"data.root={root} holds no images with masks in an arrangement that is known: put images into "
         f"{root / 'images'} and masks of the same names into {root / 'masks'}, or name a mask NAME_mask.png beside its "
-        f"image; docs/guide.md lists what is understood"
+        f"image, or say files: {{images: PATTERN, masks: PATTERN}} in {root / 'dataset.yaml'}; docs/guide.md lists "
+        f"what is understood"
     )
 
 

@@ -10,6 +10,12 @@ from segnet.data.datasets.folder.masks import Colour
 LabelKind = Literal["index", "colour", "labelme", "coco", "yolo"]
 """What labels are: images of values or of colours, or files of outlines."""
 OUTLINES: tuple[LabelKind, ...] = ("labelme", "coco", "yolo")
+SPLIT_FOLDERS: Mapping[str, tuple[str, ...]] = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+"""The usual names of the splits."""
 Entries = tuple[int | str | Colour, ...]
 
 
@@ -31,6 +37,7 @@ class Layout:
         labels: what labels are; None: images, of which a look at them says the rest.
         classes: by name the values, colours or outlines' names of the classes, where files beside the labels say so.
         ignore: values or names that these files ignore.
+        lists: of the splits, files that name their images.
     """
 
     name: str
@@ -38,6 +45,7 @@ class Layout:
     labels: LabelKind | None = None
     classes: Mapping[str, Entries] = field(default_factory=dict)
     ignore: Entries = ()
+    lists: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
