@@ -215,7 +215,8 @@ def _write_list(config: DictConfig, problems: list["Problem"]) -> None:
     from segnet.run_folder import write_whole
 
     is_folder = config.data.dataset._target_ == "segnet.data.Folder"
-    path = Path(config.data.root if is_folder else ".") / LEAVE_OUT
+    root = Path(config.data.root if is_folder else ".")
+    path = (root.parent if root.is_file() else root) / LEAVE_OUT
     before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     new = sorted({one.sample for one in problems if one.severity == "error" and one.sample} - set(before))
     if not new:

@@ -58,7 +58,7 @@ def check_samples(
                 f"the data set reads {dataset.ids[index]} with {image.shape[2]} channels, and data.channels={channels} "
                 f"was set: set data.channels={image.shape[2]}, and one value for each channel in data.mean and data.std"
             )
-        counts = np.bincount(label.ravel(), minlength=256)
+        counts = count_values(label)
         strange = [value for value in np.flatnonzero(counts) if value >= len(classes) and value != ignore_index]
         if strange:
             raise UserError(
@@ -70,6 +70,14 @@ def check_samples(
 
     pixels, sizes = zip(*_for_each(check, dataset, workers), strict=True)
     return SplitFacts(torch.from_numpy(np.stack(pixels).astype(np.int64)), list(sizes))
+
+
+def count_values(label: np.ndarray, rows: int = 1024) -> np.ndarray:
+    """Return the pixels of each value of a label ``(H, W)`` uint8, ``(256,)`` int64, few rows at a time."""
+    counts = np.zeros(256, np.int64)
+    for start in range(0, len(label), rows):
+        counts += np.bincount(label[start : start + rows].ravel(), minlength=256)
+    return counts
 
 
 def image_sizes(dataset: SegmentationDataset, workers: int = 2) -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from segnet.data.integrity import count_values
 from segnet.data.module import SPLITS, DataModule
 from segnet.data.samples import SegmentationDataset
 from segnet.data.verification.images import alike, fingerprint, strange_header
@@ -93,8 +94,8 @@ def _read(dataset: SegmentationDataset, split: str, index: int) -> _Sample:
         detail = f"the image is {image.shape[1]}x{image.shape[0]}, the label {label.shape[1]}x{label.shape[0]}"
         sample.problems.append(Problem("error", "sizes differ", split, name, detail, name))
         return sample
-    sample.counts = np.bincount(label.ravel(), minlength=256)
-    sample.content = hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()
+    sample.counts = count_values(label)
+    sample.content = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
     sample.fingerprint = fingerprint(image)
     return sample
 

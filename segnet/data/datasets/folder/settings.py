@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from segnet.data.datasets.folder.description import FolderDescription, describe_folder, split_samples
+from segnet.data.datasets.folder.content import FolderDescription
+from segnet.data.datasets.folder.description import describe_folder, split_samples
 from segnet.data.datasets.folder.layout import find_layout
 from segnet.errors import UserError
 
