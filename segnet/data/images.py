@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from segnet.errors import UserError
 
@@ -28,7 +28,7 @@ _opening = threading.Lock()
 
 
 def read_image(
-    path: Path, channels: int, value_range: tuple[float, float] | None = None, max_pixels: int = MAX_PIXELS
+    path: Path, channels: int, value_range: tuple[float, float] | None = None, max_pixels: int | None = None
 ) -> np.ndarray:
     """Read an image as viewers show it: its EXIF orientation applied, palettes and other colour spaces resolved.
 
@@ -39,7 +39,8 @@ def read_image(
         path: the file.
         channels: 1 for grey, 3 for RGB.
         value_range: the values that become 0 and 255, such as ``(0, 4095)`` for a camera of 12 bits.
-        max_pixels: refuse an image with more, since a small file can claim any size.
+        max_pixels: refuse an image with more, since a small file can claim any size; None: with more than
+            ``MAX_PIXELS``, where no setting moves the limit.
 
     Returns:
         ``(H, W, channels)`` uint8.
@@ -48,6 +49,10 @@ def read_image(
         UserError: the file cannot be read as an image, has several frames, is too large, or holds numbers whose range
             is not known.
     """
+    if channels not in (1, 3):
+        raise UserError(
+            f"the network takes images of {channels} channels, and image files are read as 1 or 3: give arrays"
+        )
     with _open(path, "image", max_pixels) as image:
         if image.mode in INTEGER_MODES[3:] or image.mode == "F":
             pixels = _scale_values(path, image, value_range)
@@ -78,12 +83,12 @@ def as_bytes(image: np.ndarray) -> np.ndarray:
     return image if image.dtype == np.uint8 else np.rint(image * 255).astype(np.uint8)
 
 
-def read_label(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_label(path: Path, max_pixels: int | None = None) -> np.ndarray:
     """Read a label image: the numbers that the file holds, or the indices of its palette.
 
     Args:
         path: the file.
-        max_pixels: refuse an image with more.
+        max_pixels: refuse an image with more, see :func:`read_image`.
 
     Returns:
         ``(H, W)`` uint8.
@@ -120,25 +125,33 @@ def read_lines(path: Path) -> list[str]:
 
 
 @contextmanager
-def _open(path: Path, role: str, max_pixels: int) -> Iterator[Image.Image]:
+def _open(path: Path, role: str, max_pixels: int | None) -> Iterator[Image.Image]:
     """Open a file and decode it where it is used; what goes wrong on the way becomes a sentence."""
     try:
         # From an open file and not from its path: Pillow maps some turned TIFF files into memory with the wrong size.
         with path.open("rb") as file, _open_any_size(file) as image:
-            if image.width * image.height > max_pixels:
-                raise UserError(
-                    f"the {role} {path} claims {image.width}x{image.height} pixels, more than max_pixels={max_pixels}: "
-                    f"set max_pixels={image.width * image.height} if it is meant to be so large"
-                )
+            _check_size(path, role, image.width, image.height, max_pixels)
             # Telephones keep further views behind a photo (MPO); the first is what every viewer shows.
             frames = getattr(image, "n_frames", 1)
             if frames > 1 and image.format != "MPO":
                 raise UserError(f"the {role} {path} has {frames} frames or pages: save each as a file of its own")
             image.load()  # before its orientation is asked for: a TIFF file is turned by this already
             yield image
+    except UnidentifiedImageError as error:
+        reason = "it is no image, or of an unknown format" if path.stat().st_size else "the file is empty"
+        raise UserError(f"cannot read the {role} {path}: {reason}") from error
     # Pillow raises SyntaxError and EOFError for some broken files.
     except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
         raise UserError(f"cannot read the {role} {path}: {error}") from error
+
+
+def _check_size(path: Path, role: str, width: int, height: int, max_pixels: int | None) -> None:
+    claim = f"the {role} {path} claims {width}x{height} pixels, more than"
+    if max_pixels is None and width * height > MAX_PIXELS:
+        raise UserError(f"{claim} the {MAX_PIXELS} that are read: cut it into parts, if it is meant to be so large")
+    if max_pixels is not None and width * height > max_pixels:
+        mend = f"set max_pixels={width * height} if it is meant to be so large"
+        raise UserError(f"{claim} max_pixels={max_pixels}: {mend}")
 
 
 def _open_any_size(file: BinaryIO) -> Image.Image:

@@ -16,3 +16,10 @@ def tiny_run(tiny_config, tmp_path_factory):
 def models(tiny_run):
     """A trained network of drawn scenes beside the one of CamVid that comes with the package."""
     return load_models([str(tiny_run), "pretrained/camvid"], device="cpu", precision="32-true")
+
+
+@pytest.fixture(scope="package")
+def twice():
+    """One network under two names, which needs no training."""
+    (model,) = load_models(["pretrained/camvid"], device="cpu", precision="32-true").values()
+    return {"nearest": model, "camvid": model}

@@ -14,8 +14,8 @@ def image():
 
 
 @pytest.fixture(scope="module")
-def seen(models, image):
-    return compare(image, models)
+def seen(twice, image):
+    return compare(image, twice)
 
 
 def test_views_of_one_run_and_of_several():
@@ -25,8 +25,8 @@ def test_views_of_one_run_and_of_several():
     assert first_views(["a", "b", "c"]) == ("a: overlay", "b: overlay")
 
 
-def test_each_view_is_what_the_run_predicts(seen, models, image):
-    for name, model in models.items():
+def test_each_view_is_what_the_run_predicts(seen, twice, image):
+    for name, model in twice.items():
         result = model.predict(image)
         assert np.array_equal(seen.picture(f"{name}: mask"), result.colour())
         assert np.array_equal(seen.picture(f"{name}: overlay", 0.3), result.overlay(0.3))

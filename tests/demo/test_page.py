@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segnet.demo.page import _Page
 from segnet.demo.serving import serve
 from segnet.errors import UserError
 
 pytestmark = [
+    pytest.mark.slow,  # Gradio's import takes seconds
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Gradio's own calls
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # its server leaves event loops to the collector
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
@@ -29,6 +29,8 @@ def collect():
 
 @pytest.fixture(scope="module")
 def page(models):
+    from segnet.demo.page import _Page  # late, since it imports Gradio
+
     return _Page(models, max_pixels=1000)
 
 
