@@ -4,7 +4,6 @@ import csv
 import io
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -83,7 +82,7 @@ def verify(config: DictConfig) -> None:
 def _problems(config: DictConfig) -> tuple[list["Problem"], int]:
     """Open the data set and verify it; return the problems, and how many images were read."""
     from segnet.build import data_from_config
-    from segnet.data.verification import folder_splits, split_sources, verify_splits
+    from segnet.data.verification import folder_splits, reading_bar, split_sources, verify_splits
     from segnet.data.verification.problems import by_severity
     from segnet.devices import available_cores
 
@@ -93,18 +92,12 @@ def _problems(config: DictConfig) -> tuple[list["Problem"], int]:
         folder = folder_splits(Path(config.data.root))
         first, classes, ignore_index = folder.problems, folder.classes, int(config.data.ignore_index)
         splits: dict[str, SegmentationDataset] = dict(folder.splits)
-        found = verify_splits(splits, classes, ignore_index, threads, _bar)
+        found = verify_splits(splits, classes, ignore_index, threads, reading_bar)
         return by_severity(first + found), sum(len(split.ids) for split in splits.values())
     data = data_from_config(config)
     sources, first = split_sources(data)
-    found = verify_splits(sources, data.classes, data.ignore_index, threads, _bar)
+    found = verify_splits(sources, data.classes, data.ignore_index, threads, reading_bar)
     return by_severity(first + found), sum(len(split.ids) for split in sources.values())
-
-
-def _bar(samples: Iterable[object], total: int) -> Iterable[object]:
-    from rich.progress import track
-
-    return track(samples, "reading", total, transient=True, disable=not sys.stdout.isatty())
 
 
 def _print(console: "Console", problems: list["Problem"], rows: int | None) -> None:

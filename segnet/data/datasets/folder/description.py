@@ -2,7 +2,8 @@
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,9 @@ def describe_folder(root: Path) -> FolderDescription:
     given = read_given(path)
     if not missing_keys(given):
         return description_of(path, given)
-    layout = find_layout(root)
-    values = look_at(root, layout, given)
+    with naming_verify(root):
+        layout = find_layout(root)
+        values = look_at(root, layout, given)
     description = description_of(path, values)
     _write(path, values, given)
     height, width = description.size
@@ -67,6 +69,28 @@ def describe_folder(root: Path) -> FolderDescription:
         *("s" if description.channels > 1 else "", description.masks, ", ".join(description.classes), path),
     )
     return description
+
+
+def find_samples(root: Path, splits: Mapping[str, Any]) -> dict[str, tuple[Sample, ...]]:
+    """Return the samples of each split.
+
+    Raises:
+        UserError: see :func:`find_layout` and :func:`split_samples`.
+    """
+    with naming_verify(root):
+        layout = find_layout(root)
+    return split_samples(layout, splits)
+
+
+@contextmanager
+def naming_verify(root: Path) -> Iterator[None]:
+    """Say beside what is wrong first how to see all that is wrong."""
+    try:
+        yield
+    except UserError as error:
+        if not root.exists():
+            raise
+        raise UserError(f"{error}; segnet-data verify data=folder data.root={root} lists all that is wrong") from error
 
 
 def _write(path: Path, values: Mapping[str, Any], given: Mapping[str, Any]) -> None:

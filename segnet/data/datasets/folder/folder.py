@@ -8,10 +8,9 @@ import numpy as np
 from segnet.data.datasets.folder.content import IGNORE_INDEX, FolderDescription, description_file
 from segnet.data.datasets.folder.description import (
     describe_folder,
+    find_samples,
     group_of,
-    split_samples,
 )
-from segnet.data.datasets.folder.layout import find_layout
 from segnet.data.datasets.folder.masks import classes_of_colours
 from segnet.data.datasets.folder.outlines import UnknownNameError, rasterise, read_outlines
 from segnet.data.datasets.folder.samples import OUTLINES, Sample, base_folder
@@ -47,7 +46,7 @@ class Folder:
     ) -> None:
         self.root, self.file = base_folder(Path(root)), description_file(Path(root))
         description = description or describe_folder(Path(root))
-        self.samples = split_samples(find_layout(Path(root)), description.splits)[split] if samples is None else samples
+        self.samples = find_samples(Path(root), description.splits)[split] if samples is None else samples
         self.ids: Sequence[str] = [sample.image.as_posix() for sample in self.samples]
         self.groups = [group_of(sample, description.splits.get("group")) for sample in self.samples]
         self.channels, self.masks = channels or description.channels, description.masks
