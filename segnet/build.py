@@ -1,5 +1,6 @@
 """From a configuration to objects, and from a run folder to a trained network."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +52,27 @@ def data_from_config(config: Config) -> "DataModule":
     """Build the data module of a composed or stored config."""
     data: DataModule = instantiate_from_own_keys(config.data)
     return data
+
+
+def set_data_root(config: Config, data_root: str | None) -> None:
+    """Let the data set of a stored config be read from where it lies now.
+
+    Args:
+        config: of a run.
+        data_root: its folder; None: as the config says, but below SEGNET_DATA where that says ``data/NAME`` and there
+            is none.
+
+    Raises:
+        UserError: the data set has no folder.
+    """
+    stated = get_value(config, "data.dataset.root")
+    if data_root is not None and stated is None:
+        raise UserError(f"data_root={data_root} is of no use: data={config.data.name} has no folder; leave it out")
+    place = Path(stated or "")
+    if data_root is None and place.parts[:1] == ("data",) and not place.exists():
+        data_root = str(Path(os.environ.get("SEGNET_DATA", "data"), *place.parts[1:]))
+    if data_root is not None:
+        config.data.dataset.root = data_root
 
 
 def facts_from_config(config: Config) -> "DataFacts":

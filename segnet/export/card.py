@@ -114,10 +114,11 @@ def _scores(metrics: Mapping[str, Any], evaluation: Mapping[str, Any]) -> str:
     if split is None:
         return "None were measured: the training had not ended."
     intervals = evaluation.get("intervals") or {}
+    names = {key: key.removeprefix(f"{split}/") for key in known if key.startswith(f"{split}/")}
     rows = [
-        (key.removeprefix(f"{split}/"), f"{value:.4f}", _interval(intervals.get(key)))
-        for key, value in known.items()
-        if key.startswith(f"{split}/")
+        (name, f"{known[key]:.4f}", _interval(intervals.get(key)))
+        for key, name in names.items()
+        if "/" not in name or name.startswith("iou/")  # of the classes' other scores, evaluation.json has all
     ]
     note = "95% intervals are for further images of this kind." if intervals else "Intervals were not computed."
     definition = evaluation.get("definition")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segnet.build import data_from_config, task_from_config
+from segnet.build import data_from_config, set_data_root, task_from_config
 from segnet.config import load_config
 from segnet.errors import UserError
 from segnet.export.run import Export
@@ -89,10 +89,7 @@ def score_export(
         raise UserError("check_split=... scores ONNX files, and format=torch gives the network itself: leave it out")
     with code_allowed(allow_code):
         config = load_config(run)
-        if data_root is not None:
-            if "root" not in config.data.dataset:
-                raise UserError(f"data_root={data_root} is of no use: data={config.data.name} has no folder")
-            config.data.dataset.root = data_root
+        set_data_root(config, data_root)
         task, data = task_from_config(config), data_from_config(config)
     task.check_split(data, split)
     model = load_predictor(export.path)
