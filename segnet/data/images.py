@@ -28,7 +28,7 @@ _opening = threading.Lock()
 
 
 def read_image(
-    path: Path, channels: int, value_range: tuple[float, float] | None = None, max_pixels: int | None = None
+    path: Path, channels: int, value_range: tuple[float, float] | None = None, max_pixels: int = MAX_PIXELS
 ) -> np.ndarray:
     """Read an image as viewers show it: its EXIF orientation applied, palettes and other colour spaces resolved.
 
@@ -39,8 +39,7 @@ def read_image(
         path: the file.
         channels: 1 for grey, 3 for RGB.
         value_range: the values that become 0 and 255, such as ``(0, 4095)`` for a camera of 12 bits.
-        max_pixels: refuse an image with more, since a small file can claim any size; None: with more than
-            ``MAX_PIXELS``, where no setting moves the limit.
+        max_pixels: refuse an image with more, since a small file can claim any size.
 
     Returns:
         ``(H, W, channels)`` uint8.
@@ -83,12 +82,12 @@ def as_bytes(image: np.ndarray) -> np.ndarray:
     return image if image.dtype == np.uint8 else np.rint(image * 255).astype(np.uint8)
 
 
-def read_label(path: Path, max_pixels: int | None = None) -> np.ndarray:
+def read_label(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read a label image: the numbers that the file holds, or the indices of its palette.
 
     Args:
         path: the file.
-        max_pixels: refuse an image with more, see :func:`read_image`.
+        max_pixels: refuse an image with more.
 
     Returns:
         ``(H, W)`` uint8.
@@ -125,12 +124,16 @@ def read_lines(path: Path) -> list[str]:
 
 
 @contextmanager
-def _open(path: Path, role: str, max_pixels: int | None) -> Iterator[Image.Image]:
+def _open(path: Path, role: str, max_pixels: int) -> Iterator[Image.Image]:
     """Open a file and decode it where it is used; what goes wrong on the way becomes a sentence."""
     try:
         # From an open file and not from its path: Pillow maps some turned TIFF files into memory with the wrong size.
         with path.open("rb") as file, _open_any_size(file) as image:
-            _check_size(path, role, image.width, image.height, max_pixels)
+            if image.width * image.height > max_pixels:
+                raise UserError(
+                    f"the {role} {path} claims {image.width}x{image.height} pixels, more than max_pixels={max_pixels}: "
+                    f"set max_pixels={image.width * image.height} if it is meant to be so large"
+                )
             # Telephones keep further views behind a photo (MPO); the first is what every viewer shows.
             frames = getattr(image, "n_frames", 1)
             if frames > 1 and image.format != "MPO":
@@ -143,15 +146,6 @@ def _open(path: Path, role: str, max_pixels: int | None) -> Iterator[Image.Image
     # Pillow raises SyntaxError and EOFError for some broken files.
     except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
         raise UserError(f"cannot read the {role} {path}: {error}") from error
-
-
-def _check_size(path: Path, role: str, width: int, height: int, max_pixels: int | None) -> None:
-    claim = f"the {role} {path} claims {width}x{height} pixels, more than"
-    if max_pixels is None and width * height > MAX_PIXELS:
-        raise UserError(f"{claim} the {MAX_PIXELS} that are read: cut it into parts, if it is meant to be so large")
-    if max_pixels is not None and width * height > max_pixels:
-        mend = f"set max_pixels={width * height} if it is meant to be so large"
-        raise UserError(f"{claim} max_pixels={max_pixels}: {mend}")
 
 
 def _open_any_size(file: BinaryIO) -> Image.Image:
