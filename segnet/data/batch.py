@@ -43,6 +43,7 @@ class TrainingBatch:
         index: ``(N,)`` int64, place of the samples in their split.
         transforms: see :class:`segnet.data.augmentation.transform.AffineTransforms`.
         colours: ``(M, 5)`` float32, see :class:`segnet.data.augmentation.augmentation.Draw`.
+        effects: ``(M, 8)`` float32, see :class:`segnet.data.augmentation.augmentation.Draw`.
         parts: height and width of each sample before padding.
         radii: of the smoothing of each sample, see :func:`segnet.data.augmentation.transform.transform_batch`.
         size: height and width after augmentation.
@@ -55,6 +56,7 @@ class TrainingBatch:
     index: Tensor
     transforms: AffineTransforms
     colours: Tensor
+    effects: Tensor
     parts: list[tuple[int, int]]
     radii: list[int]
     size: tuple[int, int]
@@ -81,6 +83,7 @@ class TrainingBatch:
             index=change(self.index),
             transforms=AffineTransforms(*[change(values) for values in self.transforms]),
             colours=change(self.colours),
+            effects=change(self.effects),
         )
 
     def augment(self) -> Batch:
@@ -105,6 +108,7 @@ class TrainingBatch:
             self.label[chosen, : part[0], : part[1]],
             AffineTransforms(*(values[chosen] for values in self.transforms)),
             self.colours[chosen],
+            self.effects[chosen],
             self.size,
             radius,
         )
@@ -199,6 +203,7 @@ class Collate:
                 *(join([getattr(draw, name) for draw in draws]) for name in AffineTransforms._fields)
             ),
             colours=join([draw.colour for draw in draws]),
+            effects=join([draw.effects for draw in draws]),
             parts=parts,
             radii=[smoothing_radius(draw) for draw in draws],
             size=sizes[0],

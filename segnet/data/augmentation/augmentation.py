@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from segnet.data.augmentation.colour import ADJUSTMENTS
+from segnet.data.augmentation.effects import Effects
 from segnet.data.augmentation.transform import AffineTransforms, transform_batch
 from segnet.errors import require
 
@@ -28,6 +29,7 @@ class Draw(NamedTuple):
         matrix, flip, extent, minification: see
             :class:`segnet.data.augmentation.transform.AffineTransforms`, without its first axis.
         colour: ``(5,)`` factors of brightness, contrast and saturation, the shift of the hue in turns, and gamma.
+        effects: ``(8,)``, see :meth:`segnet.data.augmentation.effects.Effects.draw`.
     """
 
     size: tuple[int, int]
@@ -36,6 +38,7 @@ class Draw(NamedTuple):
     extent: np.ndarray
     minification: np.ndarray
     colour: np.ndarray
+    effects: np.ndarray
 
 
 class Augmentation:
@@ -59,6 +62,8 @@ class Augmentation:
         paste: probability that the objects of another training image, augmented as well, are pasted into a sample
             (Ghiasi et al. 2021, without their blending).
         paste_classes: labels of what is pasted, the classes of small and rare things.
+        grey, blur, noise, cut_out: see :class:`segnet.data.augmentation.effects.Effects`. They come after the colours,
+            and before what is pasted.
         ignore_index: label of what lies outside the image.
         fill: image value outside the image, one a channel, 0..1.
 
@@ -81,6 +86,10 @@ class Augmentation:
         gamma: Sequence[float] = (1.0, 1.0),
         paste: float = 0.0,
         paste_classes: Sequence[int] = (),
+        grey: float = 0.0,
+        blur: float = 0.0,
+        noise: float = 0.0,
+        cut_out: float = 0.0,
     ) -> None:
         whole = crop is None or (len(crop) == 2 and all(isinstance(side, int) and side > 0 for side in crop))
         require(whole, "data.augmentation.crop", crop, "[HEIGHT,WIDTH], two integers from 1 up, or null")
@@ -94,6 +103,8 @@ class Augmentation:
         self.crop, self.scale, self.horizontal_flip, self.rotation = crop, scale, horizontal_flip, rotation
         self.paste, self.paste_classes = paste, paste_classes
         self.changes, self.gamma = (brightness, contrast, saturation, hue), gamma
+        self.effects = Effects(grey, blur, noise, cut_out)
+        self.effects.check()
         self.adjusts = [change != 0 for change in self.changes] + [tuple(gamma) != (1, 1)]
 
     def draw(
@@ -131,6 +142,7 @@ class Augmentation:
             extent=np.array([0, 0, image_size[0] - 1, image_size[1] - 1]),
             minification=minification,
             colour=np.array([*(max(0.0, 1 + change) for change in changes[:3]), changes[3], exponent]),
+            effects=self.effects.draw(size.tolist(), random.spawn(1)[0]),
         )
 
     def pastes(self, random: np.random.Generator) -> bool:
@@ -143,6 +155,7 @@ class Augmentation:
         labels: Tensor,
         transforms: AffineTransforms,
         colours: Tensor,
+        effects: Tensor,
         size: Sequence[int],
         radius: int,
     ) -> tuple[Tensor, Tensor]:
@@ -153,6 +166,7 @@ class Augmentation:
             labels: ``(N, H, W)`` uint8.
             transforms: see :class:`segnet.data.augmentation.transform.AffineTransforms`.
             colours: ``(N, 5)``, see :class:`Draw`.
+            effects: ``(N, 8)``, see :class:`Draw`.
             size: height and width of the result.
             radius: see :func:`segnet.data.augmentation.transform.transform_batch`.
 
@@ -165,7 +179,9 @@ class Augmentation:
         for amounts, adjust, wanted in zip(colours.unbind(1), ADJUSTMENTS.values(), self.adjusts, strict=True):
             if wanted:
                 values = adjust(values, amounts)
-        return values.round_().to(torch.uint8), labels
+        images = self.effects.change_values(values, effects).round_().to(torch.uint8)
+        self.effects.cut(images, labels, effects, self.fill, self.ignore_index)
+        return images, labels
 
     def paste_objects(self, source: Tensor, source_label: Tensor, image: Tensor, label: Tensor) -> None:
         """Copy the pixels of ``paste_classes`` from a source ``(C, H, W)`` and its label ``(H, W)``, in place."""

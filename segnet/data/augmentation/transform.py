@@ -150,12 +150,12 @@ def smooth(images: Tensor, minification: Tensor, radius: int) -> Tensor:
         result.copy_(images)
         return padded
     weights = triangle_weights(minification, radius)
-    rows = _smooth_axis(images.float(), weights[:, 0], axis=2)
-    _smooth_axis(rows, weights[:, 1], axis=3, out=result)
+    rows = smooth_axis(images.float(), weights[:, 0], axis=2)
+    smooth_axis(rows, weights[:, 1], axis=3, out=result)
     return padded
 
 
-def _smooth_axis(values: Tensor, weights: Tensor, axis: int, out: Tensor | None = None) -> Tensor:
+def smooth_axis(values: Tensor, weights: Tensor, axis: int, out: Tensor | None = None) -> Tensor:
     """Sum ``(N, C, H, W)`` along an axis with weights ``(N, radius + 1)`` by distance; borders are repeated."""
     length = values.shape[axis]
     first, last = values.narrow(axis, 0, 1), values.narrow(axis, length - 1, 1)
