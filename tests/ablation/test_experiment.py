@@ -104,6 +104,7 @@ def test_a_failing_run_is_reported_and_stops_no_other(no_costs, tiny_plan, tmp_p
     assert len(attempts(tmp_path / failed["folder"])) == 2
 
 
+@pytest.mark.slow
 def test_an_interrupted_experiment_says_how_far_it_came(no_costs, tiny_plan, tmp_path, watched):
     def interrupt(config):
         if "Bilinear" in config.upsampler._target_:

@@ -27,11 +27,13 @@ def run(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("command", "arguments", "accepted"),
     [
-        ("train", ["resume={run}"], "run folder: {run}"),  # it had not begun, and does
+        pytest.param(
+            "train", ["resume={run}"], "run folder: {run}", marks=pytest.mark.slow
+        ),  # it had not begun, and does
         ("evaluate", ["run={run}"], "has no checkpoint"),
         ("predict", ["run={run}", "input={run}/../photo.png", "output={run}/../out"], "has no checkpoint"),
-        ("export", ["run={run}", "format=torch"], "has no checkpoint"),
-        ("export", ["run={run}", "format=hub"], "has no checkpoint"),
+        pytest.param("export", ["run={run}", "format=torch"], "has no checkpoint", marks=pytest.mark.slow),
+        pytest.param("export", ["run={run}", "format=hub"], "has no checkpoint", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_may_name_other_classes_if_it_is_told_so(run, monkeypatch, capsys, command, arguments, accepted):

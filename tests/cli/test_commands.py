@@ -124,6 +124,7 @@ def test_train_evaluate_and_predict_in_a_row(call, tmp_path):
                 assert kind != "index" or np.array(picture).max() < 4
 
 
+@pytest.mark.slow
 def test_a_sweep_makes_a_folder_a_run(call, tmp_path):
     code, _, err = call(train, "-m", *TINY, "upsampler=nearest,max_unpool", "seed=0,1", f"run_dir={tmp_path / 'sweep'}")
     assert code == 0, err
@@ -207,6 +208,7 @@ def test_a_folder_in_use_is_refused_before_anything_is_written(call, run_dir):
     assert listing(run_dir) == before
 
 
+@pytest.mark.slow
 def test_trainings_of_one_second_have_folders_of_their_own(call, tmp_path, monkeypatch):
     """As when the clock stands still: the default folder is named by it."""
     still = datetime.datetime(2026, 1, 31, 12)
@@ -274,6 +276,7 @@ def test_evaluate_finds_data_that_have_moved(call, write_camvid, tmp_path):
     assert call(evaluate, f"run={run}", f"data_root={tmp_path / 'new'}")[0] == 0
 
 
+@pytest.mark.slow
 def test_evaluate_takes_another_set_with_the_same_classes(call, write_camvid, tmp_path):
     run, other = tmp_path / "run", tmp_path / "other"
     common = [text for text in TINY if not text.startswith("data")] + ["data=camvid", "data.batch_size=2"]

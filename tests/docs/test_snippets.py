@@ -102,7 +102,9 @@ def shortened(page: str, block: str) -> str:
     return block
 
 
-@pytest.mark.parametrize("page", [pytest.param(p, marks=pytest.mark.slow if p in SHORTER else ()) for p in PAGES])
+@pytest.mark.parametrize(
+    "page", [pytest.param(p, marks=pytest.mark.slow if p in {*SHORTER, "docs/export.md"} else ()) for p in PAGES]
+)
 def test_every_block_runs(page, given):
     namespace = dict(given)
     for number, block in enumerate(blocks(page)):

@@ -34,6 +34,7 @@ def tuned(plan, tmp_path):
     return record, json.loads((tmp_path / "tuning.json").read_text())
 
 
+@pytest.mark.slow
 def test_shared_tuning_gives_all_arms_the_same_values(tiny_plan, tmp_path, scored):
     record, tuning = tuned(tiny_plan(tuning=Tuning(SPACE, trials=3, epochs=3)), tmp_path)
     trials = [entry for entry in scored if entry[0] == "tuning"]
@@ -77,6 +78,7 @@ def test_batches_that_tuning_made_different_are_refused(tiny_plan, tmp_path, sco
     assert scored == []
 
 
+@pytest.mark.slow
 def test_failed_trials_count_and_all_failing_is_an_error(tiny_plan, tmp_path, monkeypatch):
     def train(config, run_dir, resume=False, show_table=print):
         raise RuntimeError("no memory")

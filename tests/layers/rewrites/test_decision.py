@@ -175,9 +175,8 @@ EXPORTED = {
 }
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "max_unpool" else pytest.param(name, marks=pytest.mark.slow) for name in EXPORTED]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EXPORTED)
 def test_export_leaves_height_and_width_open(name):
     network = segnet.build_network(EXPORTED[name]).eval()
     sides = {2: torch.export.Dim("height", min=9, max=512), 3: torch.export.Dim("width", min=9, max=512)}

@@ -125,7 +125,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path, monkeypatch):
         Folder("train", root)
 
 
-@pytest.mark.parametrize("masks", ["index", "colour"])
+@pytest.mark.parametrize("masks", ["index", pytest.param("colour", marks=pytest.mark.slow)])
 def test_train_evaluate_and_predict_images_of_several_sizes(masks, tmp_path, monkeypatch, capsys):
     root = write_folder(tmp_path / "my photos", masks)
     run_dir = tmp_path / "run"
