@@ -30,6 +30,7 @@ GROUND = (
     "checkpoint_file",
     "devices",
     "compat",
+    "pretrained",
 )
 CONFIG = ("config", "config_values", "run_config", "trusted_classes")
 ROOMS: Mapping[str, str] = {

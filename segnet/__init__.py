@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from segnet.build import build_network
-    from segnet.inference.model import load
+    from segnet.inference.load import load
 
 __version__ = "0.2.0"
 __all__ = ["build_network", "load"]
@@ -24,7 +24,7 @@ def __getattr__(name: str) -> object:
 
         return build_network
     if name == "load":
-        from segnet.inference.model import load
+        from segnet.inference.load import load
 
         return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

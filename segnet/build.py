@@ -1,5 +1,6 @@
 """From a configuration to objects, and from a run folder to a trained network."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from segnet.checkpoint_file import read_checkpoint
 from segnet.config import Config, add_resolver, compose, get_value, instantiate, instantiate_from_own_keys, load_config
 from segnet.errors import UserError
+from segnet.pretrained import WEIGHTS, locate
 from segnet.run_folder import CONFIG, checkpoint_file
 from segnet.trusted_classes import allow_code as code_allowed
 
@@ -50,6 +52,27 @@ def data_from_config(config: Config) -> "DataModule":
     """Build the data module of a composed or stored config."""
     data: DataModule = instantiate_from_own_keys(config.data)
     return data
+
+
+def set_data_root(config: Config, data_root: str | None) -> None:
+    """Let the data set of a stored config be read from where it lies now.
+
+    Args:
+        config: of a run.
+        data_root: its folder; None: as the config says, but below SEGNET_DATA where that says ``data/NAME`` and there
+            is none.
+
+    Raises:
+        UserError: the data set has no folder.
+    """
+    stated = get_value(config, "data.dataset.root")
+    if data_root is not None and stated is None:
+        raise UserError(f"data_root={data_root} is of no use: data={config.data.name} has no folder; leave it out")
+    place = Path(stated or "")
+    if data_root is None and place.parts[:1] == ("data",) and not place.exists():
+        data_root = str(Path(os.environ.get("SEGNET_DATA", "data"), *place.parts[1:]))
+    if data_root is not None:
+        config.data.dataset.root = data_root
 
 
 def facts_from_config(config: Config) -> "DataFacts":
@@ -131,12 +154,12 @@ def load_weights(network: "nn.Module", run_dir: str | Path, checkpoint: str = "b
     Raises:
         UserError: the checkpoint does not exist, is damaged, or is of another network.
     """
-    path = _checkpoint_of(run_dir, checkpoint)
+    path = _weights_of(run_dir, checkpoint)
     try:
-        network.load_state_dict(_tensors_in(read_checkpoint(path)))
+        network.load_state_dict(_read_weights(path))
     except RuntimeError as error:
         raise UserError(
-            f"{path} is of another network than {path.parent.parent / CONFIG} says: copy both from one run"
+            f"{path} is of another network than {Path(run_dir) / CONFIG} says: copy both from one run"
         ) from error
 
 
@@ -153,10 +176,10 @@ def start_from(network: "nn.Module", source: str | Path) -> list[str]:
     Raises:
         UserError: there are no weights, or none of them fits.
     """
-    path = Path(source)
+    path = locate(source)
     if not path.exists():
         raise UserError(f"init={source} does not exist: give a run folder or a file of weights")
-    weights = _tensors_in(read_checkpoint(_checkpoint_of(path, "best")) if path.is_dir() else _read_file(path))
+    weights = _read_weights(_weights_of(path, "best")) if path.is_dir() else _tensors_in(_read_file(path))
     own = network.state_dict()
     fitting = {name: value for name, value in weights.items() if name in own and value.shape == own[name].shape}
     # Counters of batches alone would be no start.
@@ -166,11 +189,34 @@ def start_from(network: "nn.Module", source: str | Path) -> list[str]:
     return [name for name in own if name not in fitting]
 
 
-def _checkpoint_of(run_dir: str | Path, checkpoint: str) -> Path:
-    path = Path(run_dir) / checkpoint_file(checkpoint)
+def _weights_of(run_dir: str | Path, checkpoint: str) -> Path:
+    """Return the file of a run's weights: a checkpoint, or in a folder for sharing the best one's tensors."""
+    path, shared = Path(run_dir) / checkpoint_file(checkpoint), Path(run_dir) / WEIGHTS
+    if not path.is_file() and shared.is_file():
+        if checkpoint != "best":
+            raise UserError(f"checkpoint={checkpoint} is not in {run_dir}, which has the best one alone: leave it out")
+        return shared
     if not path.is_file():
         raise UserError(f"the run {Path(run_dir).absolute()} has no checkpoint {path.name}: it did not finish an epoch")
     return path
+
+
+def _read_weights(path: Path) -> "dict[str, Tensor]":
+    """Read a network's tensors, from a checkpoint or from safetensors.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    if path.name != WEIGHTS:
+        return _tensors_in(read_checkpoint(path))
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is damaged ({error}): copy it again") from error
+    return tensors
 
 
 def _read_file(path: Path) -> Any:

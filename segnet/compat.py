@@ -1,6 +1,7 @@
 """Private names of other packages that this one uses, in one place; ``tests/test_compat.py`` says what each must do."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,6 +19,7 @@ __all__ = [
     "conv_forward",
     "cpu_has_bfloat16",
     "describe_epochs",
+    "export_any_size",
     "has_hooks",
     "has_own_conv_forward",
     "hydra_callbacks",
@@ -48,6 +50,14 @@ def conv_forward(module: nn.Conv2d, features: Tensor, weight: Tensor) -> Tensor:
 def has_own_conv_forward(module: nn.Conv2d) -> bool:
     """Say whether a subclass, or somebody at the module itself, has replaced what :func:`conv_forward` calls."""
     return type(module)._conv_forward is not nn.Conv2d._conv_forward or "_conv_forward" in module.__dict__
+
+
+def export_any_size() -> AbstractContextManager[None]:
+    """Have ``torch.export`` take open sizes of 0 and 1 as sizes like any other; by itself it refuses a single image."""
+    from torch.fx.experimental import _config  # late: it imports the compiler
+
+    patched: AbstractContextManager[None] = _config.patch(backed_size_oblivious=True)  # type: ignore[attr-defined]
+    return patched
 
 
 class DispatchMode(TorchDispatchMode):

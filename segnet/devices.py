@@ -1,7 +1,9 @@
 """Which device to compute on, which number format it is fast in, and how many cores there are."""
 
 import os
+import platform
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import torch
@@ -77,3 +79,13 @@ def threads_per_run(workers: int = 1, environment: Mapping[str, str] = os.enviro
     """
     wanted = environment.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(wanted) if wanted.isdigit() and int(wanted) > 0 else max(1, available_cores() // workers)
+
+
+def processor_name() -> str:
+    """Return the name that this machine's processor gives itself, as far as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    names = (line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, "") or platform.processor() or "unknown processor"

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import segnet
-from segnet.build import data_from_config
+from segnet.build import data_from_config, set_data_root
 from segnet.config import compose, config_dir, instantiate, load_config
 from segnet.errors import UserError
 
@@ -125,3 +125,19 @@ def test_the_shipped_configs_lie_beside_the_package_in_a_checkout():
 )
 def test_a_training_is_as_long_as_its_recipe_says(overrides, epochs):
     assert compose(overrides).trainer.max_epochs == epochs
+
+
+def test_data_of_a_stored_config_are_found_below_segnet_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SEGNET_DATA", "elsewhere")
+    config = compose(["data=camvid", "data.root=data/camvid"])
+    set_data_root(config, None)
+    assert config.data.dataset.root == "elsewhere/camvid"
+    (tmp_path / "data" / "camvid").mkdir(parents=True)
+    config = compose(["data=camvid", "data.root=data/camvid"])
+    set_data_root(config, None)
+    assert config.data.dataset.root == "data/camvid"
+    set_data_root(config, "given")
+    assert config.data.dataset.root == "given"
+    with pytest.raises(UserError, match="data_root=given is of no use: data=shapes has no folder; leave it out"):
+        set_data_root(compose(["data=shapes"]), "given")

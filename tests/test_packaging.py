@@ -26,11 +26,15 @@ def test_the_wheel_carries_the_configs_and_the_commands(tmp_path):
     shipped = {f"segnet/{path.relative_to(ROOT)}" for path in (ROOT / "configs").rglob("*.yaml")}
     templates = (ROOT / "segnet" / "ablation" / "report" / "template").iterdir()
     shipped |= {str(path.relative_to(ROOT)) for path in templates}
+    shipped |= {str(path.relative_to(ROOT)) for path in (ROOT / "segnet" / "pretrained").glob("*/*")}
     assert shipped <= names
     assert not any(name.startswith(("tests/", "data/")) for name in names)
     # Away from the checkout, with only the wheel's files first on the path.
-    code = "import segnet; print(segnet.__file__); print(segnet.build_network(['upsampler=nearest']).num_classes)"
+    code = (
+        "import segnet; print(segnet.__file__); print(segnet.build_network(['upsampler=nearest']).num_classes); "
+        "print(len(segnet.load('pretrained/camvid').classes))"
+    )
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path / "site", check=True, capture_output=True, text=True
     )
-    assert result.stdout.split() == [str(tmp_path / "site" / "segnet" / "__init__.py"), "4"]
+    assert result.stdout.split() == [str(tmp_path / "site" / "segnet" / "__init__.py"), "4", "11"]

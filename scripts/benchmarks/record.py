@@ -56,20 +56,12 @@ def describe(device: str, packages: Sequence[str] = ()) -> dict[str, str | int]:
     import torch
 
     from segnet.analysis.latency import describe_device
-    from segnet.devices import available_cores
+    from segnet.devices import available_cores, processor_name
 
     facts = describe_device(torch.device(device))
-    facts["device_name"] = f"{_processor()}, {facts['device_name']}" if device == "cpu" else facts["device_name"]
+    facts["device_name"] = f"{processor_name()}, {facts['device_name']}" if device == "cpu" else facts["device_name"]
     facts["cores"] = available_cores()
     return facts | {package: importlib.metadata.version(package) for package in packages}
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return "unknown processor"
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown processor")
 
 
 def write_record(

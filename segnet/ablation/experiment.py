@@ -29,10 +29,12 @@ from segnet.ablation.execution.records import ExperimentRecord, RunEntry, Tuning
 from segnet.ablation.execution.run_state import seconds_trained, status
 from segnet.ablation.execution.tuning import tune
 from segnet.ablation.report.writing import write_report
+from segnet.ablation.results.bundle import take_runs
 from segnet.config import Config, Values, compose, get_value, to_values, values_to_yaml, with_values
 from segnet.errors import UserError
 from segnet.number_format import format_duration
 from segnet.run_folder import read_json, read_metrics, write_whole
+from segnet.training.version import TRAINING_VERSION
 
 EVERY_RUN = (
     "callbacks.progress_bar=null",
@@ -43,7 +45,9 @@ Configs = Mapping[str, Config]
 """By arm."""
 
 
-def run_ablation(plan: Plan, experiment_dir: str | Path, engine: Engine | None = None) -> ExperimentRecord:
+def run_ablation(
+    plan: Plan, experiment_dir: str | Path, engine: Engine | None = None, bundle_dir: str | Path | None = None
+) -> ExperimentRecord:
     """Prove that the comparison is fair, train the runs that are missing, and write the results.
 
     Calling it again with the same plan and folder trains only the runs that are not completed.
@@ -53,17 +57,19 @@ def run_ablation(plan: Plan, experiment_dir: str | Path, engine: Engine | None =
         experiment_dir: the folder; it gets ``plan.yaml``, ``fairness.json``, ``costs.json``, ``experiment.json``, the
             results and the report, and ``runs/<arm>/<seed>-<key>/``.
         engine: where the runs are trained; None: one after another in this process.
+        bundle_dir: a bundle of the experiment (:func:`segnet.ablation.results.bundle.pack`), whose finished runs are
+            taken as they are.
 
     Returns:
         The content of ``experiment.json``. Its ``status`` is "completed", "incomplete" (runs failed or were killed) or
         "unfair" (runs were trained on different batches).
 
     Raises:
-        UserError: the plan is refused, or another process is using the folder.
+        UserError: the plan is refused, another process is using the folder, or the bundle does not fit.
     """
     root = Path(experiment_dir).absolute()
     with lock_folder(root):
-        return _Experiment(plan, root, engine or InProcess()).run()
+        return _Experiment(plan, root, engine or InProcess(), bundle_dir).run()
 
 
 @contextlib.contextmanager
@@ -82,8 +88,8 @@ def lock_folder(root: Path) -> Iterator[None]:
 
 
 class _Experiment:
-    def __init__(self, plan: Plan, root: Path, engine: Engine) -> None:
-        self.plan, self.root, self.engine = plan, root, engine
+    def __init__(self, plan: Plan, root: Path, engine: Engine, bundle_dir: str | Path | None) -> None:
+        self.plan, self.root, self.engine, self.bundle_dir = plan, root, engine, bundle_dir
         self.seeds, self.baseline = cast(tuple[int, ...], plan.seeds), cast(str, plan.baseline)  # of a checked plan
         self.started = time.time()
         self.runs: list[Run] = []
@@ -110,6 +116,8 @@ class _Experiment:
             for seed in self.seeds
             for name, config in variant.items()
         ]
+        if self.bundle_dir is not None:
+            print(take_runs(self.bundle_dir, self.root, self.runs))
         self._write_plan(variants)
         self._write_record("running", base.task.monitor)
         try:
@@ -208,7 +216,7 @@ class _Experiment:
             "workers": self.engine.workers,
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
             "versions": {name: version(name) for name in ("torch", "pytorch-lightning", "hydra-core", "numpy")}
-            | {"segnet": __version__, "python": platform.python_version()},
+            | {"segnet": __version__, "training": str(TRAINING_VERSION), "python": platform.python_version()},
             "git_commit": _git_commit(),
             "runs": [self._describe(run) for run in self.runs],
         }

@@ -13,7 +13,7 @@ from segnet.errors import UserError
 if TYPE_CHECKING:
     from segnet.ablation.design.plan import Plan
 
-OF_THE_COMMAND = ("also_fixed", "ablation_dir", "threads", "report", "verify")
+OF_THE_COMMAND = ("also_fixed", "ablation_dir", "threads", "report", "verify", "bundle", "from")
 
 
 def plan_from_config(config: DictConfig) -> "Plan":
@@ -43,7 +43,10 @@ def _refuse_unknown(values: dict[str, Any], known: list[str], what: str) -> None
 
 
 def work(config: DictConfig) -> None:
-    """Run an experiment, or write its report, or verify it; exit with 1 if it is not completed, or a number drifted."""
+    """Run an experiment, or write its report, or verify or pack it.
+
+    The exit code is 1 if the experiment is not completed, or a number drifted.
+    """
     if config.verify is not None:
         _verify(Path(config.verify))
         return
@@ -52,13 +55,16 @@ def work(config: DictConfig) -> None:
 
         write_report(Path(config.report))
         return
+    if config.bundle is not None:
+        _pack(Path(config.ablation_dir), Path(config.bundle))
+        return
     if not config.factors:
         raise UserError("say ablation=..., as in ablation=quick, or give factors of your own")
     plan = plan_from_config(config)
     from segnet.ablation.experiment import run_ablation
     from segnet.cli.launching import Launcher
 
-    record = run_ablation(plan, Path(config.ablation_dir), Launcher(config.threads))
+    record = run_ablation(plan, Path(config.ablation_dir), Launcher(config.threads), config["from"])
     if record["status"] != "completed":
         sys.exit(1)
 
@@ -74,6 +80,14 @@ def _verify(experiment_dir: Path) -> None:
     print(f"{experiment_dir}: {result.checked:,} values computed and {files} files rendered again, {outcome}")
     if result.drifts:
         sys.exit(1)
+
+
+def _pack(experiment_dir: Path, bundle: Path) -> None:
+    from segnet.ablation.results.bundle import pack
+
+    record = pack(experiment_dir, bundle)
+    size = sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
+    print(f"{len(record['runs'])} runs packed, {size / 1e6:.1f} MB: {bundle}")
 
 
 def main() -> None:

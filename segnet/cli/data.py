@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from segnet.data.verification import Problem
     from segnet.description.measure import Sample
 
-ACTIONS = ("describe", "show", "verify")
+ACTIONS = ("describe", "download", "show", "verify")
 OWN = frozenset(
     ["action", "rows", "table", "fix", "threads", "images", "ceiling_images", "shown", "budget_gib", "draws", "output"]
 )
@@ -36,7 +36,7 @@ def work(config: DictConfig) -> None:
         raise UserError(f"say what to do first: segnet-data {' or '.join(ACTIONS)}{said}, as in segnet-data verify")
     require(config.fix in (None, "list"), "fix", config.fix, "list, or null")
     require(config.threads is None or config.threads >= 1, "threads", config.threads, "an integer from 1 up, or null")
-    {"describe": describe, "show": show, "verify": verify}[config.action](config)
+    {"describe": describe, "download": download, "show": show, "verify": verify}[config.action](config)
 
 
 def describe(config: DictConfig) -> None:
@@ -101,6 +101,24 @@ def _training_settings(replaced: list[str]) -> list[str]:
     """Return the settings of the command line that a training has too, but for those that are given anew."""
     keys = {text.partition("=")[0] for text in replaced} | OWN
     return [text for text in sys.argv[1:] if "=" in text and text.partition("=")[0].lstrip("+") not in keys]
+
+
+def download(config: DictConfig) -> None:
+    """Fetch a public set, and say where it lies.
+
+    Raises:
+        UserError: the set is not downloaded, or see :func:`segnet.data.download.fetch`.
+    """
+    from segnet.config import instantiate
+
+    if "download" not in config.data:
+        raise UserError(
+            f"data={config.data.name} has nothing to download: its images are drawn, come with a package, or are your "
+            f"own; docs/guide.md lists the public sets"
+        )
+    config.data.download = True
+    samples = len(instantiate(config.data.dataset)(split="train").ids)
+    print(f"data={config.data.name}: {samples} images to train on, in {Path(config.data.root).absolute()}")
 
 
 def verify(config: DictConfig) -> None:

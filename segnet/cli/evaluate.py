@@ -19,19 +19,22 @@ if TYPE_CHECKING:
 
 def work(config: DictConfig) -> None:
     """Score, print the table and write the results."""
-    run_dir = Path(required(config, "run", "runs/brain/2026-01-31_12-00-00"))
+    given = required(config, "run", "runs/brain/2026-01-31_12-00-00")
     require(config.worst >= 0, "worst", config.worst, "a number of images from 0 up")
     require(config.resamples >= 0, "resamples", config.resamples, "a number from 0 up")
     from segnet.cli.score_table import print_table
     from segnet.config import load_config
-    from segnet.inference.averaging import check_scales, described
     from segnet.inference.files import prepare_folder
+    from segnet.inference.passes import check_scales, described
     from segnet.inference.scoring import evaluate_run
+    from segnet.pretrained import is_shared, locate
     from segnet.training.task import EvaluationRequest
 
+    run_dir = locate(given)
     scales = check_scales(list(config.scales))
     name = load_config(run_dir).data.name
-    folder = Path(config.output or run_dir)
+    # What comes with the package, or lies in the hub's cache, is nobody's place to write.
+    folder = Path(config.output or (Path("evaluation", run_dir.name) if is_shared(given) else run_dir))
     prepare_folder(folder)
     facts = {
         "run": run_dir.absolute().name,

@@ -10,7 +10,7 @@ from segnet.cli.entry import required, run_command
 
 def work(config: DictConfig) -> None:
     """Predict every image and write its files."""
-    run = Path(required(config, "run", "runs/brain/2026-01-31_12-00-00"))
+    run = required(config, "run", "runs/brain/2026-01-31_12-00-00")
     source = Path(required(config, "input", "photos"))
     output = Path(required(config, "output", "masks"))
     from segnet.inference.files import find_images
@@ -20,11 +20,11 @@ def work(config: DictConfig) -> None:
     from rich.progress import track
 
     from segnet.errors import UserError, require
-    from segnet.inference.model import load
+    from segnet.inference.load import load_predictor
     from segnet.inference.pipeline import predict_files
 
     require(0 <= config.opacity <= 1, "opacity", config.opacity, "a number from 0 to 1")
-    model = load(
+    model = load_predictor(
         *(run, config.checkpoint, config.device, config.precision, config.memory_gib, config.flips),
         scales=list(config.scales),
     )

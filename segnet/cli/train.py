@@ -22,6 +22,7 @@ def work(config: DictConfig) -> float:
     from segnet.config import in_sweep, load_config
     from segnet.training.changes import with_changes
     from segnet.training.folder import claim
+    from segnet.training.requeue import is_started_again
     from segnet.training.run import train
 
     hydra_config = HydraConfig.get()
@@ -29,6 +30,8 @@ def work(config: DictConfig) -> float:
     resume = config.resume is not None
     run_dir = Path(config.resume or (hydra_config.runtime.output_dir if in_sweep() else config.run_dir)).absolute()
     own_name = resume or any(text.startswith("run_dir=") for text in given)
+    if not resume and own_name and is_started_again(run_dir):
+        resume, given = True, []  # the same command, whose settings the run has
     with claim(told_run_dir() or run_dir, resume, next_free=not own_name) as run_dir, tell_run_dir(run_dir):
         if resume:
             changes = [text for text in given if not text.startswith(("resume=", "allow_code="))]

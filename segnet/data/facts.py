@@ -1,8 +1,10 @@
 """What prediction knows of a run's data: enough to do without the data set, its files and its code."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from segnet.data.module import DataModule
+if TYPE_CHECKING:  # an exported network is used without torch
+    from segnet.data.module import DataModule
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,6 @@ class DataFacts:
     scale: float
 
     @classmethod
-    def of_module(cls, data: DataModule) -> "DataFacts":
+    def of_module(cls, data: "DataModule") -> "DataFacts":
         """Take them from a data module."""
         return cls(tuple(data.classes), tuple(data.colours), data.ignore_index, data.channels, data.scale)

@@ -81,7 +81,7 @@ def _colour(image: np.ndarray) -> np.ndarray:
 
 def _with_labels(image: np.ndarray, label: np.ndarray, data: DataModule) -> np.ndarray:
     ignored: Sequence[int] = colour_of_ignored(data.colours)
-    colours = colourise(label, data.colours, ignored)
+    colours = colourise(label, data.colours)
     colours[label == data.ignore_index] = ignored
     return overlay(_colour(image), colours, OPACITY)
 

@@ -105,7 +105,7 @@ def _pictures(shown: Shown, data: DataModule) -> dict[str, Any]:
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     image = shown.image if shown.image.shape[-1] == 3 else np.repeat(shown.image, 3, axis=-1)
     ignored = colour_of_ignored(data.colours)
-    colours = colourise(shown.label, data.colours, ignored)
+    colours = colourise(shown.label, data.colours)
     colours[shown.label == data.ignore_index] = ignored
     pair = [image, overlay(image, colours, OPACITY)]
     small = [np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)) for pixels in pair]

@@ -1,26 +1,34 @@
 """What can be predicted: paths, Pillow's images, arrays and tensors become arrays of one form, or are refused."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from segnet.data.images import MAX_PIXELS, from_pillow, read_image
 from segnet.errors import UserError
 
-ImageInput: TypeAlias = str | Path | Image.Image | np.ndarray | Tensor
+if TYPE_CHECKING:  # an exported network predicts without torch
+    from torch import Tensor
+
+ImageInput: TypeAlias = Union[str, Path, Image.Image, np.ndarray, "Tensor"]
 """A path; an image of Pillow's; an array ``(H, W)`` or ``(H, W, C)``, a tensor ``(C, H, W)`` or ``(H, W)``, both uint8
 or floats in 0..1."""
 
 
 def is_batch(given: ImageInput | Sequence[ImageInput]) -> bool:
     """Say whether several images are given: a list, a tensor ``(N, C, H, W)`` or an array ``(N, H, W, C)``."""
-    if isinstance(given, np.ndarray | Tensor):
+    if isinstance(given, np.ndarray) or is_tensor(given):
         return given.ndim == 4
     return not isinstance(given, str | Path | Image.Image)
+
+
+def is_tensor(given: object) -> "TypeGuard[Tensor]":
+    """Say whether something is a tensor, which it can only be where torch is imported."""
+    return "torch" in sys.modules and isinstance(given, sys.modules["torch"].Tensor)
 
 
 def as_image(given: ImageInput, channels: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -35,7 +43,7 @@ def as_image(given: ImageInput, channels: int, max_pixels: int = MAX_PIXELS) -> 
         return read_image(Path(given), channels, max_pixels=max_pixels)
     if isinstance(given, Image.Image):
         return from_pillow(given, channels)
-    if isinstance(given, Tensor):
+    if is_tensor(given):
         array = given.detach().cpu().numpy()
         return _checked(array if array.ndim != 3 else array.transpose(1, 2, 0), channels, "tensor", "(C, H, W)")
     if isinstance(given, np.ndarray):

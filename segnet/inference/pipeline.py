@@ -5,15 +5,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from segnet.data.images import MAX_PIXELS, read_image
 from segnet.errors import UserError
 from segnet.inference.files import prepare_folder, refuse_overwriting
-from segnet.inference.model import Model, is_alike
-from segnet.training.task import Prediction
+from segnet.inference.predictor import Predictor, is_alike
+
+if TYPE_CHECKING:  # an exported network predicts without torch
+    from segnet.training.task import Prediction
 
 READ_AHEAD = 8
 """Images that are read while others are predicted, and results that wait to be written."""
@@ -42,7 +44,7 @@ class Read(NamedTuple):
 
 
 def predict_files(
-    model: Model,
+    model: Predictor,
     names: Mapping[Path, str],
     output: Path,
     write: Sequence[str] | None = None,
@@ -68,8 +70,8 @@ def predict_files(
         UserError: a result would replace an image of the input, ``write`` names no kind, or the folder cannot be
             written.
     """
-    kinds = model.task.kinds(write)
-    files = {path: [output / file for file in model.task.files(name, kinds)] for path, name in names.items()}
+    kinds = model.kinds(write)
+    files = {path: [output / file for file in model.files(name, kinds)] for path, name in names.items()}
     refuse_overwriting(names, (file for results in files.values() for file in results))
     prepare_folder(output)
     wanted = []
@@ -83,7 +85,7 @@ def predict_files(
         reading = ((path, readers.submit(read_image, path, model.facts.channels, None, max_pixels)) for path in wanted)
         writing: list[Future[Path]] = []
 
-        def write_result(path: Path, result: Prediction) -> Path:
+        def write_result(path: Path, result: "Prediction") -> Path:
             try:
                 result.write(output, names[path], kinds, opacity)
             except OSError as error:
@@ -129,7 +131,7 @@ def _in_order(reading: Iterator[tuple[Path, Future[np.ndarray]]]) -> Iterator[Re
         waiting += islice(reading, max(0, ahead - len(waiting)))
 
 
-def _batches(model: Model, items: Iterator[Read | Outcome]) -> Iterator[list[Read] | Outcome]:
+def _batches(model: Predictor, items: Iterator[Read | Outcome]) -> Iterator[list[Read] | Outcome]:
     """Join images of one size, whatever stands between them; a size waits no longer than for a few others."""
     groups: dict[tuple[int, ...], list[Read]] = {}
     for item in items:

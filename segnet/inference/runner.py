@@ -1,7 +1,5 @@
 """Runs a network on its device, in its precision, whole or in tiles, and flipped if asked for."""
 
-import logging
-import math
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import cast
@@ -16,15 +14,10 @@ from segnet.data.samples import as_float
 from segnet.devices import choose_precision
 from segnet.errors import UserError, require
 from segnet.inference.averaging import Averaged
-from segnet.inference.tiling import plan_tiles, run_in_tiles
-
-log = logging.getLogger(__name__)
-
-SMALL = 256 * 256
-"""Pixels that are run as they are, without asking what they cost."""
+from segnet.inference.budget import MemoryBudget
 
 
-class Runner:
+class Runner(MemoryBudget):
     """See :data:`segnet.training.task.Forward`.
 
     Args:
@@ -49,9 +42,11 @@ class Runner:
         flips: str = "none",
         scales: Sequence[float] = (1.0,),
     ) -> None:
-        require(0 < memory_gib < math.inf, "memory_gib", memory_gib, "a number above 0")
+        super().__init__(memory_gib)
         self.network, self.channels = network, channels
         self.averaged = Averaged(network, flips, scales)
+        if self.averaged.scales != (1.0,):
+            self.inexact = "each resized alone"
         self.device = next(network.parameters()).device
         self.precision = choose_precision(precision, self.device.type)
         require(
@@ -60,41 +55,10 @@ class Runner:
             precision,
             "one of auto, 32-true, bf16-mixed, 16-mixed",
         )
-        self.memory = int(memory_gib * 2**30)
 
     def __call__(self, images: Tensor) -> Iterator[tuple[int, Tensor]]:
         """Run the network on images ``(N, C, H, W)``, uint8 or floats in 0..1, and yield its output in bands."""
-        count, _, height, width = images.shape
-        if height * width <= SMALL or count * height * width * self.pixel_bytes <= self.memory:
-            yield 0, self._run(images)
-            return
-        side = self._tile_side(count, width)
-        tiles, is_exact = plan_tiles(side, self.reach, self.stride, self.factor)
-        if height <= tiles.side and width <= tiles.side:
-            yield 0, self._run(images)
-            return
-        if not is_exact:
-            is_resized = self.averaged.scales != (1.0,)
-            why = "each resized alone" if is_resized else "which is too small for the network's receptive field"
-            log.warning(
-                "%dx%d pixels are predicted in tiles of %d, %s: the result differs from that of the whole image, which "
-                "memory_gib=%.1f would allow",
-                *(width, height, tiles.side, why, count * height * width * self.pixel_bytes / 2**30 + 0.05),
-            )
-        yield from run_in_tiles(self._run, images, tiles)
-
-    def _tile_side(self, count: int, width: int) -> int:
-        """Return the side of tiles whose features fit the memory, beside the output of two rows of tiles."""
-        channels = int(getattr(self.network, "num_classes", self.channels))
-        rows = 2 * 4 * channels * self.factor**2 * width * count  # bytes for each row of input pixels
-        features = count * self.pixel_bytes
-        return int((math.sqrt(rows**2 + 4 * features * self.memory) - rows) / (2 * features))
-
-    def batch_size(self, height: int, width: int, largest: int) -> int:
-        """Return how many images of a size fit the memory at once, 1 at least and ``largest`` at most."""
-        if height * width * largest <= SMALL:
-            return largest
-        return max(1, min(largest, int(self.memory // (height * width * self.pixel_bytes))))
+        return self.bands(self._run, images)
 
     @cached_property
     def pixel_bytes(self) -> float:
@@ -131,6 +95,11 @@ class Runner:
     def factor(self) -> int:
         """Output pixels to one input pixel along each axis."""
         return int(getattr(self.network, "factor", 1))
+
+    @property
+    def outputs(self) -> int:
+        """Channels of the output."""
+        return int(getattr(self.network, "num_classes", self.channels))
 
     def _run(self, images: Tensor) -> Tensor:
         values = as_float(images.to(self.device))

@@ -5,12 +5,13 @@ from pathlib import Path
 
 from torch import nn
 
-from segnet.build import data_from_config, facts_from_config, load_network, task_from_config
+from segnet.build import data_from_config, facts_from_config, load_network, set_data_root, task_from_config
 from segnet.config import Config, load_config
 from segnet.data import DataModule
 from segnet.devices import choose_device
 from segnet.errors import UserError
 from segnet.inference.averaging import Averaged
+from segnet.pretrained import locate
 from segnet.training.task import EvaluationRequest, SplitResult, Task
 
 
@@ -20,7 +21,7 @@ def score_run(
     """Score a trained network on a split, without augmentation and in float32.
 
     Args:
-        run_dir: what ``segnet-train`` wrote.
+        run_dir: what ``segnet-train`` wrote, or another name that :func:`segnet.load` takes.
         split: "train", "val" or "test".
         checkpoint: "best" or "last".
         device: see :func:`segnet.devices.choose_device`.
@@ -74,13 +75,11 @@ def _ready(
     other_data: Config | None = None,
 ) -> tuple[Task, DataModule, nn.Module]:
     """Build the task and the data, look for mistakes in them, and load the network."""
+    run_dir = locate(run_dir)
     config = load_config(run_dir)
-    if data_root is not None:
-        if other_data is not None:
-            raise UserError("data_root= is of the run's own data set: with data=NAME say data.root=FOLDER")
-        if "root" not in config.data.dataset:
-            raise UserError(f"data_root={data_root} is of no use: data={config.data.name} has no folder; leave it out")
-        config.data.dataset.root = data_root
+    if data_root is not None and other_data is not None:
+        raise UserError("data_root= is of the run's own data set: with data=NAME say data.root=FOLDER")
+    set_data_root(config, data_root)
     task = task_from_config(config)
     if other_data is None:
         data = data_from_config(config)

@@ -8,10 +8,14 @@ are no multiples of the stride, bilinear and bicubic upsamplers stretch the whol
 """
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import torch
-from torch import Tensor
+import numpy as np
+
+if TYPE_CHECKING:  # an exported network is run in tiles without torch
+    from torch import Tensor
+
+Array = TypeVar("Array", "Tensor", np.ndarray)
 
 
 class Tiles(NamedTuple):
@@ -66,7 +70,7 @@ def starts(length: int, tiles: Tiles) -> list[int]:
     return found
 
 
-def run_in_tiles(forward: Callable[[Tensor], Tensor], images: Tensor, tiles: Tiles) -> Iterator[tuple[int, Tensor]]:
+def run_in_tiles(forward: Callable[[Array], Array], images: Array, tiles: Tiles) -> Iterator[tuple[int, Array]]:
     """Run a network over ``(N, C, H, W)`` in tiles.
 
     Args:
@@ -81,12 +85,11 @@ def run_in_tiles(forward: Callable[[Tensor], Tensor], images: Tensor, tiles: Til
     height, width = images.shape[-2:]
     factor = tiles.factor
     tops = starts(height, tiles)
-    kept: Tensor | None = None  # rows of the last band that the next one is blended into, weighted
+    kept: Array | None = None  # rows of the last band that the next one is blended into, weighted
     for place, top in enumerate(tops):
         bottom = min(height, top + tiles.side)
-        band = _run_row(forward, images[:, :, top:bottom], tiles, width)
-        weights = _weights(bottom - top, place > 0, place + 1 < len(tops), tiles).to(band)
-        band *= weights[:, None]
+        band: Array = _run_row(forward, images[:, :, top:bottom], tiles, width)
+        band *= _like(band, _weights(bottom - top, place > 0, place + 1 < len(tops), tiles))[:, None]
         if kept is not None:
             band[:, :, : kept.shape[2]] += kept
         first = 0 if place == 0 else factor * tiles.margin
@@ -95,31 +98,44 @@ def run_in_tiles(forward: Callable[[Tensor], Tensor], images: Tensor, tiles: Til
             return
         # The next tile counts from here on.
         end = factor * (tops[place + 1] + tiles.margin - top)
-        kept = torch.cat([band.new_zeros((*band.shape[:2], factor * tiles.margin, band.shape[3])), band[:, :, end:]], 2)
+        seen = factor * tiles.margin
+        kept = _zeros(band, (*band.shape[:2], seen + band.shape[2] - end, band.shape[3]))
+        kept[:, :, seen:] = band[:, :, end:]
         yield factor * top + first, band[:, :, first:end]
 
 
-def _run_row(forward: Callable[[Tensor], Tensor], rows: Tensor, tiles: Tiles, width: int) -> Tensor:
+def _run_row(forward: Callable[[Array], Array], rows: Array, tiles: Tiles, width: int) -> Array:
     """Run the tiles of one row of them and blend them: ``(N, K, rows, factor * width)``."""
-    lefts, joined = starts(width, tiles), None
+    lefts: list[int] = starts(width, tiles)
+    joined: Array | None = None
     for place, left in enumerate(lefts):
         right = min(width, left + tiles.side)
-        output = forward(rows[..., left:right])
+        output: Array = forward(rows[..., left:right])
         if joined is None:
-            joined = output.new_zeros((*output.shape[:3], tiles.factor * width))
-        weights = _weights(right - left, place > 0, place + 1 < len(lefts), tiles).to(output)
-        joined[..., tiles.factor * left : tiles.factor * right].addcmul_(output, weights)
+            joined = _zeros(output, (*output.shape[:3], tiles.factor * width))
+        weights = _like(output, _weights(right - left, place > 0, place + 1 < len(lefts), tiles))
+        joined[..., tiles.factor * left : tiles.factor * right] += output * weights
     assert joined is not None
     return joined
 
 
-def _weights(length: int, has_before: bool, has_after: bool, tiles: Tiles) -> Tensor:
+def _zeros(like: Array, shape: tuple[int, ...]) -> Array:
+    """Return zeros of the kind, and on the device, of another array."""
+    return np.zeros(shape, like.dtype) if isinstance(like, np.ndarray) else like.new_zeros(shape)
+
+
+def _like(array: Array, weights: np.ndarray) -> Array:
+    """Bring weights to the kind, and the device, of an array."""
+    return weights.astype(array.dtype) if isinstance(array, np.ndarray) else array.new_tensor(weights)
+
+
+def _weights(length: int, has_before: bool, has_after: bool, tiles: Tiles) -> np.ndarray:
     """Return the weight of each output pixel of a tile along one axis; those of neighbours add up to 1."""
     factor, step = tiles.factor, tiles.step
-    weights = torch.ones(factor * length)
+    weights = np.ones(factor * length, np.float32)
     margin, side = factor * tiles.margin, factor * tiles.side
     ramp = factor * (tiles.side - step - 2 * tiles.margin)  # all of the overlap that both may see
-    rising = (torch.arange(ramp) + 0.5) / ramp
+    rising = (np.arange(ramp, dtype=np.float32) + 0.5) / ramp
     if has_before:
         weights[:margin] = 0
         weights[margin : margin + ramp] = rising[: max(0, len(weights) - margin)]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segnet.errors import UserError
+from segnet.layers.pooling.torch_kernels import cut, fill_cells
 from segnet.layers.upsamplers import Upsampler, doubles, resample_nearest
 
 
@@ -25,7 +26,7 @@ class LearnedUpsampler(Upsampler):
         """Double, then cut."""
         doubled = self.upsample_2x(features)
         if doubles(features.shape[-2:], output_size):
-            return doubled[..., : output_size[0], : output_size[1]]
+            return cut(doubled, output_size)
         return resample_nearest(doubled, output_size)
 
 
@@ -119,11 +120,23 @@ class Carafe(LearnedUpsampler):
 
     def upsample_2x(self, features: Tensor) -> Tensor:
         """Predict the kernels and reassemble."""
+        if torch.compiler.is_exporting():
+            return self._export_2x(features)
         height, width = features.shape[-2:]
         patches = F.unfold(features, self.kernel_size, padding=self.kernel_size // 2)
         patches = patches.unflatten(1, (self.channels, -1))
         cells = torch.einsum("nckp,nksp->ncsp", patches, self.predict_kernels(features).flatten(-2))
         return F.pixel_shuffle(cells.flatten(1, 2).unflatten(-1, (height, width)), 2)
+
+    def _export_2x(self, features: Tensor) -> Tensor:
+        """Do the same tap by tap, without torch's own operator for patches."""
+        height, width = features.shape[-2:]
+        padded = F.pad(features, (self.kernel_size // 2,) * 4)
+        rows = [padded.narrow(-2, row, height) for row in range(self.kernel_size)]
+        patches = torch.stack([row.narrow(-1, column, width) for row in rows for column in range(self.kernel_size)], 2)
+        kernels = self.predict_kernels(features)
+        corners = [(patches * kernels[:, None, :, place]).sum(2) for place in range(4)]
+        return fill_cells(corners, (2 * height, 2 * width))
 
 
 class DySample(LearnedUpsampler):

@@ -19,7 +19,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segnet.errors import UserError
+from segnet.layers.exporting import exports_doubling
 from segnet.layers.pooling.pool import max_unpool
+from segnet.layers.pooling.torch_kernels import cut, fill_cells
 
 
 def nearest_positions(size: int, output_size: int, device: torch.device | None = None) -> Tensor:
@@ -51,6 +53,8 @@ def place_nails(features: Tensor, output_size: tuple[int, int]) -> Tensor:
     """Spread ``(N, C, h, w)`` over ``(N, C, H, W)``, zeros between: the bed of nails."""
     (height, width), (out_height, out_width) = features.shape[-2:], output_size
     batch, channels = features.shape[:2]
+    if torch.compiler.is_exporting():
+        return _export_nails(features, output_size)
     if features.is_contiguous(memory_format=torch.channels_last):
         output = features.new_zeros((batch, out_height, out_width, channels)).permute(0, 3, 1, 2)
     else:
@@ -64,14 +68,28 @@ def place_nails(features: Tensor, output_size: tuple[int, int]) -> Tensor:
     return output
 
 
+def _export_nails(features: Tensor, output_size: tuple[int, int]) -> Tensor:
+    """Do what :func:`place_nails` does in operators that any runtime has, at any size."""
+    (height, width), (out_height, out_width) = features.shape[-2:], output_size
+    if doubles((height, width), output_size):
+        nothing = torch.zeros_like(features)
+        return fill_cells([features, nothing, nothing, nothing], output_size)
+    is_row, is_column = (
+        (torch.arange(after, device=features.device) * before) % after < before
+        for before, after in ((height, out_height), (width, out_width))
+    )
+    return torch.where(is_row[:, None] & is_column, resample_nearest(features, output_size), 0)
+
+
 def doubles(size: Sequence[int], output_size: Sequence[int]) -> bool:
     """Say whether both axes go from n to 2n or 2n - 1, the sizes that halving (rounded up) undoes.
 
-    Not while ``torch.export`` runs, which may leave sizes open: what serves any size is exported.
+    While ``torch.export`` runs, which may leave sizes open, that is what
+    :func:`segnet.layers.exporting.every_step_doubles` promises.
     """
-    return not torch.compiler.is_exporting() and all(
-        after in (2 * before, 2 * before - 1) for before, after in zip(size, output_size, strict=True)
-    )
+    if torch.compiler.is_exporting():
+        return exports_doubling()
+    return all(after in (2 * before, 2 * before - 1) for before, after in zip(size, output_size, strict=True))
 
 
 class Upsampler(nn.Module):
@@ -105,6 +123,8 @@ class Upsampler(nn.Module):
                 f"{tuple(output_size)}"
             )
         output = self.upsample(features, output_size, pool_indices)
+        if torch.compiler.is_exporting():  # a graph has no layouts
+            return output
         if features.is_contiguous():
             return output.contiguous()
         if features.is_contiguous(memory_format=torch.channels_last):
@@ -212,14 +232,13 @@ class TransposedConvolution(Upsampler):
 
     def upsample(self, features: Tensor, output_size: tuple[int, int], pool_indices: Tensor | None) -> Tensor:
         """Stamp."""
-        (height, width), (out_height, out_width) = features.shape[-2:], output_size
         before = (self.kernel_size - 1) // 2
-        if doubles((height, width), output_size):
+        if doubles(features.shape[-2:], output_size):
             extra = 2 * before + 2 - self.kernel_size
             output = F.conv_transpose2d(
                 features, self.weight, self.bias, stride=2, padding=before, output_padding=extra
             )
-            return output[..., :out_height, :out_width]
+            return cut(output, output_size)
         # The stamp of a nail at p covers p - before ... p - before + k - 1.
         after = self.kernel_size - 1 - before
         nails = F.pad(place_nails(features, output_size), (after, before, after, before))

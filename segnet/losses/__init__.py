@@ -13,6 +13,7 @@ from segnet.losses.cross_entropy import CrossEntropy, cross_entropy
 from segnet.losses.focal import Focal, focal
 from segnet.losses.hard_pixels import HardPixels, hard_pixel_cross_entropy
 from segnet.losses.lovasz import LovaszSoftmax, lovasz_softmax
+from segnet.losses.means import Mean, loss_means
 from segnet.losses.overlap import Dice, Jaccard, Tversky, overlap_loss, tversky_indices
 from segnet.losses.weighted_sum import WeightedSum
 
@@ -24,6 +25,7 @@ __all__ = [
     "HardPixels",
     "Jaccard",
     "LovaszSoftmax",
+    "Mean",
     "Tversky",
     "WeightedSum",
     "boundary_band",
@@ -35,6 +37,7 @@ __all__ = [
     "given_weights",
     "hard_pixel_cross_entropy",
     "inverse_sqrt",
+    "loss_means",
     "lovasz_softmax",
     "median_frequency",
     "no_class_weights",

@@ -57,10 +57,15 @@ def boundary_cross_entropy(
     Returns:
         A scalar of type float32.
     """
+    weights = _weights(labels, ignore_index, class_weights, weight, radius)
+    return weighted_mean(pixel_cross_entropy(logits, labels, ignore_index), weights)
+
+
+def _weights(labels: Tensor, ignore_index: int, class_weights: Tensor | None, weight: float, radius: int) -> Tensor:
     weights = weight_map(labels, ignore_index, class_weights)
     if labels.numel():
         weights = weights * torch.where(boundary_band(labels, ignore_index, radius), weight, 1.0)
-    return weighted_mean(pixel_cross_entropy(logits, labels, ignore_index), weights)
+    return weights
 
 
 class BoundaryCrossEntropy(nn.Module):
@@ -90,3 +95,7 @@ class BoundaryCrossEntropy(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Take ``(N, K, H, W)`` logits and ``(N, H, W)`` labels to a scalar."""
         return boundary_cross_entropy(logits, labels, self.ignore_index, self.class_weights, self.weight, self.radius)
+
+    def weight_of(self, labels: Tensor) -> Tensor:
+        """Return how much ``(N, H, W)`` labels count beside others: the sum of the weights of their pixels."""
+        return _weights(labels, self.ignore_index, self.class_weights, self.weight, self.radius).sum()

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segnet.errors import require
+from segnet.losses.means import pixel_weight
 
 
 def cross_entropy(
@@ -76,3 +77,7 @@ class CrossEntropy(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Take ``(N, K, H, W)`` logits and ``(N, H, W)`` labels to a scalar, see :func:`cross_entropy`."""
         return cross_entropy(logits, labels, self.ignore_index, self.class_weights, self.label_smoothing)
+
+    def weight_of(self, labels: Tensor) -> Tensor:
+        """Return how much ``(N, H, W)`` labels count beside others: the sum of the weights of their pixels."""
+        return pixel_weight(labels, self.ignore_index, self.class_weights)

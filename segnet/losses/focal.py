@@ -5,6 +5,7 @@ import math
 from torch import Tensor, nn
 
 from segnet.errors import require
+from segnet.losses.means import pixel_weight
 from segnet.losses.pixels import pixel_cross_entropy, weight_map, weighted_mean
 
 
@@ -57,3 +58,7 @@ class Focal(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Take ``(N, K, H, W)`` logits and ``(N, H, W)`` labels to a scalar."""
         return focal(logits, labels, self.ignore_index, self.class_weights, self.gamma)
+
+    def weight_of(self, labels: Tensor) -> Tensor:
+        """Return how much ``(N, H, W)`` labels count beside others: the sum of the weights of their pixels."""
+        return pixel_weight(labels, self.ignore_index, self.class_weights)

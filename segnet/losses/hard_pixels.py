@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from segnet.errors import require
+from segnet.losses.means import pixel_weight
 from segnet.losses.pixels import pixel_cross_entropy, scored, weight_map, weighted_mean
 
 
@@ -20,8 +21,8 @@ def hard_pixel_cross_entropy(
     """Mean cross-entropy of the pixels whose class has a probability of at most ``threshold``.
 
     Where these are fewer than ``least_share`` of the pixels that count, the hardest pixels make up that share. Pixels
-    that are as hard as the last of them count too. With several processes, or accumulated gradients, each share of the
-    batch chooses its own.
+    that are as hard as the last of them count too. With several processes, or accumulated gradients, each part of the
+    batch chooses its own, and the parts count by their pixels that count, see :mod:`segnet.losses.means`.
 
     Args:
         logits: ``(N, K, H, W)``.
@@ -79,3 +80,7 @@ class HardPixels(nn.Module):
         return hard_pixel_cross_entropy(
             logits, labels, self.ignore_index, self.class_weights, self.threshold, self.least_share
         )
+
+    def weight_of(self, labels: Tensor) -> Tensor:
+        """Return how much ``(N, H, W)`` labels count beside others: the sum of the weights of their pixels."""
+        return pixel_weight(labels, self.ignore_index, self.class_weights)

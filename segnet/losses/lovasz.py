@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from segnet.losses.means import image_weight
 from segnet.losses.pixels import class_masks, class_probabilities, weighted_mean
 
 
@@ -10,7 +11,7 @@ def lovasz_softmax(logits: Tensor, labels: Tensor, ignore_index: int, class_weig
     """Mean over the classes that occur in the labels of the Lovasz extension of ``1 - IoU``.
 
     Like the losses of :mod:`segnet.losses.overlap` it looks at all pixels of the batch that it is called with together:
-    with several processes, or accumulated gradients, at those of each share.
+    with several processes, or accumulated gradients, at those of each part, and the parts count by their images.
 
     Args:
         logits: ``(N, K, H, W)``.
@@ -65,3 +66,7 @@ class LovaszSoftmax(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Take ``(N, K, H, W)`` logits and ``(N, H, W)`` labels to a scalar."""
         return lovasz_softmax(logits, labels, self.ignore_index, self.class_weights)
+
+    def weight_of(self, labels: Tensor) -> Tensor:
+        """Return how much ``(N, H, W)`` labels count beside others: the number of images with a pixel that counts."""
+        return image_weight(labels, self.ignore_index, self.class_weights)

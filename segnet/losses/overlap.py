@@ -8,8 +8,9 @@ What it is a mean over: the sums run over all images of the batch that the loss 
 is small in one image and large in another is one class; ``per_image`` takes the indices of each image instead, and
 the mean of the images. The loss is the mean, by the class weights, over the classes that occur in the labels there; a
 class without a pixel would have the index 0 whatever is predicted. With several processes each takes the sums of its
-own share of the batch, and with accumulated gradients each step those of its own images; the gradients are then the
-mean of these. That is not the loss of the whole batch, as it would be for a mean over pixels.
+own share of the batch, and with accumulated gradients each part those of its own images; the loss is then the mean of
+these by their numbers of images, see :mod:`segnet.losses.means`. That is the loss of the whole batch with
+``per_image``, but not without.
 """
 
 import math
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from segnet.errors import require
+from segnet.losses.means import image_weight
 from segnet.losses.pixels import class_masks, class_probabilities, scored, weighted_mean
 
 
@@ -127,6 +129,10 @@ class Tversky(nn.Module):
             logits, labels, self.ignore_index, self.alpha, self.beta, self.squared, self.per_image, self.smooth
         )
         return overlap_loss(indices, occurs, self.class_weights, 1 / self.gamma)
+
+    def weight_of(self, labels: Tensor) -> Tensor:
+        """Return how much ``(N, H, W)`` labels count beside others: the number of images with a pixel that counts."""
+        return image_weight(labels, self.ignore_index, self.class_weights)
 
 
 class Dice(Tversky):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from segnet.errors import UserError, require
+from segnet.losses.means import Mean, loss_means
 
 
 class WeightedSum(nn.Module):
@@ -45,5 +46,12 @@ class WeightedSum(nn.Module):
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Take ``(N, K, H, W)`` logits and ``(N, H, W)`` labels to a scalar."""
-        losses = [self.weights[name] * term(logits, labels) for name, term in self.terms.items()]
-        return torch.stack(losses).sum()
+        return torch.stack([mean.value for mean in self.means(logits, labels)]).sum()
+
+    def means(self, logits: Tensor, labels: Tensor) -> list[Mean]:
+        """Return the weighted terms, each with what it is a mean over."""
+        found = []
+        for name, term in self.terms.items():
+            means = loss_means(term, logits, labels)
+            found += [Mean(self.weights[name] * mean.value, mean.weight) for mean in means]
+        return found

@@ -85,6 +85,8 @@ class ASPP(nn.Module):
         pooled = self.image_pooling(features.mean(dim=(-2, -1), keepdim=True))
         branches = [self.pointwise(features), *(branch(features) for branch in self.atrous)]
         # Enlarging one pixel, by whatever interpolation, repeats it. An expanded view would lose the memory layout.
-        branches.append(torch.empty_like(branches[0]).copy_(pooled))
+        # A copy that is exported would forget to.
+        is_exporting = torch.compiler.is_exporting()
+        branches.append(pooled.expand_as(branches[0]) if is_exporting else torch.empty_like(branches[0]).copy_(pooled))
         projected: Tensor = self.project(torch.cat(branches, dim=1))
         return projected

@@ -10,7 +10,7 @@ from segnet.layers import Rules
 from segnet.layers.rewrites.decision import Chosen
 from segnet.layers.rewrites.upsampling import lets_pointwise_pass
 from segnet.models.decoder_stages import DecoderStage, StageDesign, Upsampling, upsample
-from segnet.models.encoders import EncoderOutput
+from segnet.models.encoders import EncoderOutput, reduced_size
 
 Default = TypeVar("Default", int, None)
 
@@ -186,7 +186,7 @@ class MirrorDecoder(nn.Module):
         stages = cast(Sequence[DecoderStage], self.stages)
         for step, stage, waits in zip(self.steps, stages, self.waits, strict=True):
             # Halving rounds up everywhere, so this is the size that a stage of this stride has, or would have.
-            size = -(-image_size[0] // step.stride), -(-image_size[1] // step.stride)
+            size = reduced_size(image_size, step.stride)
             skip, indices = None, None
             if step.stage is not None:
                 skip, indices = encoded.features[step.stage], encoded.pool_indices[step.stage]

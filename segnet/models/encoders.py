@@ -27,6 +27,14 @@ class EncoderOutput(NamedTuple):
     pool_indices: list[Tensor | None]
 
 
+def reduced_size(size: Sequence[int], stride: int) -> tuple[int, int]:
+    """Return height and width at a stride, rounded up.
+
+    Of positive numbers alone: a graph that is exported divides negative ones another way than Python does.
+    """
+    return (size[0] + stride - 1) // stride, (size[1] + stride - 1) // stride
+
+
 class PlainEncoder(nn.Module):
     """Stages of plain convolution blocks with a downsampling step between each two.
 

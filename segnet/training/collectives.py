@@ -9,6 +9,11 @@ def distributed() -> bool:
     return torch.distributed.is_available() and torch.distributed.is_initialized()
 
 
+def world_size() -> int:
+    """Count the processes of this training."""
+    return torch.distributed.get_world_size() if distributed() else 1
+
+
 def sum_values(values: Tensor, device: torch.device) -> Tensor:
     """Add up what each process counted; ``device`` is one that the processes exchange tensors of."""
     if not distributed():

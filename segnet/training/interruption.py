@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from types import FrameType
 
 import pytorch_lightning as pl
+import torch
 from pytorch_lightning.callbacks import Timer
 
 from segnet.training.checkpoints import LastCheckpoint
+from segnet.training.collectives import distributed, gather_values
+from segnet.training.requeue import requeue_signals
 
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name))
 OUT_OF_TIME = 124
@@ -46,7 +49,7 @@ class Interruption(pl.Callback):
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = {number: signal.getsignal(number) for number in SIGNALS}
+        before = {number: signal.getsignal(number) for number in (*SIGNALS, *requeue_signals())}
         # What nohup and the like have switched off stays off.
         self._handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
         self._take_over()
@@ -90,13 +93,13 @@ class Interruption(pl.Callback):
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, LastCheckpoint):
                 callback.write(trainer)
-        raise InterruptedTraining(self._code or 128 + signal.SIGTERM)
+        raise InterruptedTraining(self._code)
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """End the training where a signal came in the validation before; the epoch's checkpoint is written."""
         self.finished_epochs = trainer.current_epoch
         if self._any_process(trainer):
-            raise InterruptedTraining(self._code or 128 + signal.SIGTERM)
+            raise InterruptedTraining(self._code)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Wait no longer: the scores that come after the training can be taken by resuming it."""
@@ -106,4 +109,13 @@ class Interruption(pl.Callback):
             raise InterruptedTraining(self._code)
 
     def _any_process(self, trainer: pl.Trainer) -> bool:
-        return bool(trainer.strategy.reduce_boolean_decision(self._code != 0, all=False))
+        """Say whether any process is to end; all then end with the same code."""
+        if distributed():
+            codes = gather_values(torch.tensor(self._code, device=trainer.strategy.root_device))
+            self._code = int(codes.max().item())
+        return self._code != 0
+
+    @property
+    def asks_for_requeue(self) -> bool:
+        """Whether it was a signal of Slurm's before the end of the job's time that ended the training."""
+        return self._code - 128 in requeue_signals()

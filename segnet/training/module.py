@@ -15,10 +15,12 @@ from segnet.data.batch import TrainingBatch
 from segnet.data.samples import Batch
 from segnet.errors import UserError, require
 from segnet.layers import fusion_weights
+from segnet.losses import Mean, loss_means
 from segnet.randomness import stream_seed
-from segnet.training.collectives import distributed, sum_values
+from segnet.training.collectives import distributed, gather_values, sum_values
 from segnet.training.epoch_mean import EpochMean
 from segnet.training.loss_check import LossCheck, NonFiniteLoss, non_finite_tensors
+from segnet.training.loss_shares import LossShares
 from segnet.training.schedules import follow
 from segnet.training.setup import TrainingSetup
 
@@ -46,14 +48,15 @@ class TrainingModule(pl.LightningModule):
         self.loss = setup.loss
         self._optimizer, self._scheduler = setup.optimizer, setup.scheduler
         self.sample_ids, self.seed = setup.sample_ids, setup.seed
-        self.epoch_loss = EpochMean()
+        self.epoch_loss, self.validation_loss = EpochMean(), EpochMean()
+        self._shares = LossShares()
         self._loss_check, self._gradient_check = LossCheck(), LossCheck()
         self.skip_steps, self.skipped_steps = setup.skip_steps, 0
         self._samples: list[Tensor] = []  # of the step that is being accumulated
         self._statistics: list[Tensor] = []  # running statistics before that step, where it may be left out
 
-    def batch_loss(self, batch: Batch) -> Tensor:
-        """Return the training loss of a batch, a scalar."""
+    def batch_loss(self, batch: Batch) -> list[Mean]:
+        """Return the training loss of a batch: terms that add up, each with what it is a mean over."""
         raise NotImplementedError
 
     def start_scores(self) -> None:
@@ -107,7 +110,7 @@ class TrainingModule(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Continue the mean of the loss; checkpoints of older versions were written between two epochs."""
         self.skipped_steps = checkpoint.get("skipped_steps", 0)
-        if "epoch_loss" in checkpoint:
+        if "epoch_loss" in checkpoint and checkpoint["epoch_loss"].ndim == 3:
             self.epoch_loss.load(checkpoint["epoch_loss"], self.global_rank, self.trainer.world_size)
 
     def training_step(self, batch: Batch, batch_index: int) -> Tensor:
@@ -117,14 +120,23 @@ class TrainingModule(pl.LightningModule):
             UserError: the loss is not finite, and such steps are not left out; on a GPU it is found some steps later,
                 see :class:`LossCheck`.
         """
-        loss = self.batch_loss(batch)
+        means = self.batch_loss(batch)
+        values, weights = torch.stack([mean.value for mean in means]), torch.stack([mean.weight for mean in means])
+        loss, whole = self._shares.share(values, weights, self.trainer.accumulate_grad_batches)
         self._samples.append(batch["index"])
         if not self.skip_steps:
-            self._refuse("loss", self._loss_check.record(loss, batch["index"]), self.global_step)
-        value = loss.detach()
-        self.epoch_loss.add(value.nan_to_num(0, 0, 0), value.isfinite() * len(batch["image"]))
-        self.log("train/loss_step", loss, on_step=True, on_epoch=False, prog_bar=True)
+            self._refuse("loss", self._loss_check.record(whole, batch["index"]), self.global_step)
+        self.epoch_loss.add(values.nan_to_num(0, 0, 0), weights * values.isfinite())
+        self.log("train/loss_step", whole, on_step=True, on_epoch=False, prog_bar=True)
         return loss
+
+    def add_validation_loss(self, output: Tensor, target: Tensor) -> None:
+        """Add the loss of each image by itself, so that it does not matter which images are in a batch together."""
+        for one, its_target in zip(output.split(1), target.split(1), strict=True):
+            means = loss_means(self.loss, one, its_target)
+            self.validation_loss.add(
+                torch.stack([mean.value for mean in means]), torch.stack([mean.weight for mean in means])
+            )
 
     def on_train_epoch_end(self) -> None:
         """Check the last losses, before the epoch's checkpoint is written, and log their mean."""
@@ -138,9 +150,10 @@ class TrainingModule(pl.LightningModule):
             UserError: it is not finite, and too many steps have been left out; on a GPU it may be found later.
         """
         samples, self._samples = torch.cat(self._samples), []
+        gradients = [value.grad for value in self.parameters() if value.grad is not None]
+        self._shares.finish_step(gradients)
         if self._scales_gradients():
             return  # the scaler of fp16 leaves out such steps, and finds its scale by them
-        gradients = [value.grad for value in self.parameters() if value.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         if self.skipped_steps >= self.skip_steps:
             self._refuse("gradient", self._gradient_check.record(norm, samples), self.global_step)
@@ -172,17 +185,21 @@ class TrainingModule(pl.LightningModule):
         )
 
     def _names(self, samples: list[int]) -> str:
-        return ", ".join(self.sample_ids[index] for index in samples)
+        """Name the samples of all processes, which all find what is wrong with a step at the same point."""
+        of_all = gather_values(torch.tensor(samples, device=self.device)).flatten().tolist()
+        return ", ".join(self.sample_ids[index] for index in of_all)
 
     def on_validation_epoch_start(self) -> None:
         """Start the count; under several processes all score the same network, the first one's running statistics."""
         self.start_scores()
+        self.validation_loss.reset()
         if distributed():
             for buffer in self.network.buffers():
                 torch.distributed.broadcast(buffer, src=0)
 
     def on_validation_epoch_end(self) -> None:
         """Log the scores, and the weights that the network has learned for its branches."""
+        self.log("val/loss", self.validation_loss.compute())
         for place, (name, value) in enumerate(self.finish_scores().items()):
             self.log(f"val/{name}", value, prog_bar=place == 0)
         self.log_dict({f"fusion/{name}": weight for name, weight in fusion_weights(self.network).items()})

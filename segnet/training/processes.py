@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from segnet.errors import UserError
+
 RUN_DIR = "SEGNET_RUN_DIR"
 """Variable in which the first process tells those that Lightning starts which folder it owns."""
 INTERACTIVE_JOBS = ("bash", "interactive")
@@ -22,7 +24,7 @@ def is_first_process(environment: Mapping[str, str] = os.environ) -> bool:
     """
     if "RANK" in environment:
         return int(environment["RANK"]) == 0
-    if _started_by_srun(environment):
+    if started_by_srun(environment):
         return int(environment["SLURM_PROCID"]) == 0
     if "JSM_NAMESPACE_RANK" in environment:
         return int(environment["JSM_NAMESPACE_RANK"]) == 0
@@ -49,12 +51,27 @@ def processes_from_outside(environment: Mapping[str, str] = os.environ) -> int:
     """Count the processes of this training that another program starts; 1 where Lightning starts any further ones."""
     if "RANK" in environment:
         return int(environment.get("WORLD_SIZE", 1))
-    if _started_by_srun(environment):
+    if started_by_srun(environment):
         return int(environment["SLURM_NTASKS"])
     return int(environment.get("JSM_NAMESPACE_SIZE", 1))
 
 
-def _started_by_srun(environment: Mapping[str, str]) -> bool:
+def check_processes(devices: int, nodes: int, environment: Mapping[str, str] = os.environ) -> None:
+    """Compare the processes that another program has started with those that the trainer counts on.
+
+    Raises:
+        UserError: they are not as many, and would wait for each other, or each train by itself.
+    """
+    started = processes_from_outside(environment)
+    if started not in (1, devices * nodes):
+        raise UserError(
+            f"{started} processes were started for this training, and trainer.devices={devices} times "
+            f"trainer.num_nodes={nodes} are {devices * nodes}: choose trainer=ddp, with trainer.devices as the "
+            f"processes of each machine and trainer.num_nodes as the machines"
+        )
+
+
+def started_by_srun(environment: Mapping[str, str]) -> bool:
     """Tell ``srun segnet-train`` from a shell that Slurm gave, as Lightning does."""
     names = ("SLURM_NTASKS", "SLURM_PROCID")
     return all(name in environment for name in names) and environment.get("SLURM_JOB_NAME") not in INTERACTIVE_JOBS

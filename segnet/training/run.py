@@ -51,7 +51,8 @@ from segnet.training.folder import (
 from segnet.training.interruption import Interruption
 from segnet.training.module import TrainingModule
 from segnet.training.position import DataPosition
-from segnet.training.processes import is_first_process
+from segnet.training.processes import check_processes, is_first_process
+from segnet.training.requeue import requeue
 from segnet.training.score_table import ScoreTable
 from segnet.training.setup import TrainingSetup
 from segnet.training.task import Task
@@ -66,6 +67,8 @@ LIGHTNING_HINTS = (
     "Checkpoint directory .* exists and is not empty.*",  # a run that is resumed
     ".*could not find the monitored key.*",  # before the first validation
     "You're resuming from a checkpoint that ended before the epoch ended.*",  # see DataPosition
+    "It is recommended to use `self.log.*sync_dist=True.*",  # each process logs what is of all of them already
+    "`broadcast_buffers` is deprecated.*",  # what torch names instead is not in the oldest releases that are promised
     ".*isinstance.treespec, LeafSpec.*",
 )
 
@@ -122,6 +125,8 @@ def _train_and_note(
         outcome["status"] = "interrupted"
         if is_first_process():
             say_how_to_resume(run_dir, interruption.finished_epochs, config.trainer.max_epochs)
+            if interruption.asks_for_requeue:
+                requeue()
         raise
     except Exception as error:
         outcome["error"] = str(find_user_error(error) or error)
@@ -161,6 +166,7 @@ def _train(
     history = _find_history(callbacks)
     position = DataPosition()
     trainer = _build_trainer(config, [*callbacks, position, interruption])
+    check_processes(trainer.num_devices, trainer.num_nodes)
     if trainer.world_size > 1 and in_sweep():
         # The further processes would be started with the whole sweep's arguments.
         raise UserError(

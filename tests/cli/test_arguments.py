@@ -56,7 +56,7 @@ def test_what_exists_is_accepted(arguments):
     ("argument", "message"),
     [
         ("upsampler=nearset", r"upsampler=nearset is not known \(did you mean nearest\?\): choose one of bed_of_nails"),
-        ("data=base", "data=base is not known.*: choose one of brain, camvid"),
+        ("data=base", "data=base is not known: choose one of ade20k, brain, camvid"),
         (
             "class_weights=[1,2.5]",
             r"class_weights=\[1,2.5\] is not known: choose one of .*; weights of your own are class_weights=given "

@@ -94,7 +94,7 @@ def test_a_set_that_is_not_there_is_an_error_of_each_split(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["action=null"], "say what to do first: segnet-data describe or show or verify, as in segnet-data verify"),
+        (["action=null"], "say what to do first: segnet-data describe or download or show or verify, as in"),
         (["action=mend"], "and not mend"),
         (["fix=all"], "fix=all is not allowed: give list, or null"),
         (["threads=0"], "threads=0 is not allowed"),
@@ -104,6 +104,11 @@ def test_a_set_that_is_not_there_is_an_error_of_each_split(tmp_path, capsys):
         (["action=describe", "ceiling_images=-1"], "ceiling_images=-1 is not allowed: give a number from 0 up"),
         (["action=show", "draws=0"], "draws=0 is not allowed: give a number from 1 up"),
         (["action=show", "shown=0"], "shown=0 is not allowed: give a number from 1 up"),
+        (["action=download"], "data=shapes has nothing to download"),
+        (
+            ["action=download", "data=cityscapes", "data.root=nowhere"],
+            "Cityscapes is not downloaded, because it needs an account: get it from https://www.cityscapes-dataset.com",
+        ),
     ],
 )
 def test_mistakes_are_sentences(overrides, message):

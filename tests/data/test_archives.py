@@ -1,6 +1,8 @@
 """Archives from elsewhere: files in their place, and nothing else."""
 
+import io
 import stat
+import tarfile
 import zipfile
 
 import pytest
@@ -72,3 +74,51 @@ def test_a_size_that_is_a_lie_does_not_help(tmp_path):
 def test_another_archive_is_named(tmp_path):
     with pytest.raises(KeyError, match="it has no folder CamVid"):
         unpack(pack(tmp_path / "a.zip", [("x/y", "z", 0)]), tmp_path / "out", "CamVid")
+
+
+def pack_tar(path, members, mode="w:gz"):
+    with tarfile.open(path, mode) as archive:
+        for name, content, kind in members:
+            info = tarfile.TarInfo(name)
+            info.type, info.size = kind, len(content)
+            info.linkname = "/etc/passwd" if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE) else ""
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2"])
+def test_tar_files_are_unpacked_too(tmp_path, mode):
+    members = [("VOC/a/1.txt", b"one", tarfile.REGTYPE), ("VOC/a", b"", tarfile.DIRTYPE), ("o", b"", tarfile.SYMTYPE)]
+    archive = pack_tar(tmp_path / "a.tar", members, mode)
+    unpack(archive, tmp_path / "out", "VOC")
+    assert (tmp_path / "out/a/1.txt").read_text() == "one"
+    unpack(pack_tar(tmp_path / "b.tar", members[:1], mode), tmp_path / "whole")
+    assert (tmp_path / "whole/VOC/a/1.txt").read_text() == "one"
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "message"),
+    [
+        ("x//tmp/outside", tarfile.REGTYPE, "unsafe path"),
+        ("x/../../outside", tarfile.REGTYPE, "unsafe path"),
+        ("x/link", tarfile.SYMTYPE, "is a link or a device"),
+        ("x/link", tarfile.LNKTYPE, "is a link or a device"),
+        ("x/pipe", tarfile.FIFOTYPE, "is a link or a device"),
+    ],
+)
+def test_what_a_tar_file_would_put_elsewhere_is_refused(tmp_path, name, kind, message):
+    archive = pack_tar(tmp_path / "a.tar", [(name, b"", kind)])
+    with pytest.raises(KeyError, match=message):
+        unpack(archive, tmp_path / "out", "x")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar"]
+
+
+def test_a_tar_file_that_grows_absurdly_or_is_damaged_is_refused(tmp_path):
+    bomb = pack_tar(tmp_path / "a.tar", [("x/zeros", b"\0" * 3_000_000, tarfile.REGTYPE)])
+    with pytest.raises(KeyError, match="its files are larger than 2,000,000 bytes"):
+        unpack(bomb, tmp_path / "out", "x", max_bytes=2_000_000)
+    bomb.write_bytes(bomb.read_bytes()[:-2000])
+    with pytest.raises(tarfile.TarError):
+        unpack(bomb, tmp_path / "out", "x")
+    with pytest.raises(KeyError, match="it has no folder y"):
+        unpack(pack_tar(tmp_path / "b.tar", [("x/a", b"", tarfile.REGTYPE)]), tmp_path / "out", "y")

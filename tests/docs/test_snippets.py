@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from segnet.config import compose
+from segnet.export.run import export_run
 from segnet.metrics import ImageScores
 from segnet.training.run import train
 from tests.conftest import TINY
@@ -61,6 +63,11 @@ def given(request, page, tmp_path, monkeypatch, camvid_folder):
         Path(RUN_DIR).parent.mkdir(parents=True)
         Path(RUN_DIR).symlink_to(request.getfixturevalue("trained_run"))
         return {"images": torch.rand(1, 3, 16, 24)}
+    if page == "docs/export.md":
+        path = export_run(request.getfixturevalue("trained_run")).path
+        Path(RUN_DIR, "export").mkdir(parents=True)
+        Path(RUN_DIR, "export", "model.onnx").symlink_to(path)
+        Image.new("RGB", (24, 16)).save("street.jpg")
     if page == "docs/statistics.md":
         for arm, right in (("nearest", 0.6), ("max_unpool", 0.8)):
             for seed in range(5):

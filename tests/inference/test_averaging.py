@@ -5,7 +5,8 @@ from torch.nn import functional as F
 
 import segnet
 from segnet.errors import UserError
-from segnet.inference.averaging import Averaged, described
+from segnet.inference.averaging import Averaged
+from segnet.inference.passes import described
 
 IMAGES = torch.rand(2, 3, 12, 17, generator=torch.Generator().manual_seed(0))
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,27 @@ def test_two_processes_make_one_run_folder_and_count_each_sample_once(tmp_path, 
     for name in ("background", "pole", "disc", "polygon"):
         assert float(best[f"val/iou/{name}"]) == pytest.approx(metrics[f"val/iou/{name}"], abs=1e-6)
     torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)
+
+
+def test_two_machines_make_one_run_folder(tmp_path):
+    """Two commands on this machine, each of which knows only where the first one is."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1"]
+    launcher += ["--master-addr=127.0.0.1", f"--master-port={port}"]
+    arguments = ["-m", "segnet.cli.train", *ARGUMENTS, "trainer.devices=1", "trainer.num_nodes=2"]
+    arguments += [f"run_dir={tmp_path / 'run'}"]
+    machines = [
+        subprocess.Popen([*launcher, f"--node-rank={rank}", *arguments], stdout=subprocess.PIPE, text=True)
+        for rank in range(2)
+    ]
+    printed = [machine.communicate(timeout=500)[0] for machine in machines]
+    assert [machine.returncode for machine in machines] == [0, 0]
+    assert [output.count("run folder:") for output in printed] == [1, 0]
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    rows = list(csv.DictReader((tmp_path / "run" / "history.csv").read_text().splitlines()))
+    assert [row["step"] for row in rows] == ["2", "4"]
 
 
 def test_a_sweep_of_distributed_trainings_is_refused(tmp_path):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from hydra.errors import InstantiationException
 
-from segnet.training.processes import is_first_process, processes_from_outside
+from segnet.errors import UserError
+from segnet.training.processes import check_processes, is_first_process, processes_from_outside
 from segnet.training.run import train
 
 # What each launcher sets, for two nodes of two processes each.
@@ -70,6 +71,26 @@ def test_one_process_is_the_first(environment, first):
 )
 def test_processes_that_another_program_starts_are_counted(environment, number):
     assert processes_from_outside(environment) == number
+
+
+@pytest.mark.parametrize("launcher", [torchrun, srun])
+def test_the_trainer_counts_on_the_processes_that_were_started(launcher):
+    check_processes(2, 2, launcher(1))
+    check_processes(8, 1, {})  # Lightning starts them
+    message = (
+        r"4 processes were started for this training, and trainer.devices=2 times trainer.num_nodes=1 are 2: choose"
+    )
+    with pytest.raises(UserError, match=message):
+        check_processes(2, 1, launcher(1))
+
+
+@pytest.mark.parametrize("launcher", [torchrun, srun])
+def test_processes_that_would_each_train_by_itself_are_refused(tiny_config, tmp_path, monkeypatch, launcher):
+    for name, value in launcher(3).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match=r"4 processes were started for this training, and trainer\.devices=1 times"):
+        train(tiny_config(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("launcher", [torchrun, srun])

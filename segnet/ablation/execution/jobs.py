@@ -35,6 +35,7 @@ def run_job(folder: Path, threads: int | None = None, workers: int = 1) -> Statu
     import torch
 
     from segnet.config import load_config
+    from segnet.devices import processor_name
     from segnet.training.run import train
     from segnet.trusted_classes import allow_code
 
@@ -45,6 +46,7 @@ def run_job(folder: Path, threads: int | None = None, workers: int = 1) -> Statu
         "pid": os.getpid(),
         "threads": torch.get_num_threads(),
         "device": lease.device if lease else None,
+        "processor": processor_name(),
     }
     try:
         with claim_to_resume(folder):

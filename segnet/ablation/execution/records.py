@@ -18,12 +18,13 @@ class Attempt(TypedDict, total=False):
     pid: int
     threads: int
     device: str | None
+    processor: str
     ended: float
     seconds: float
 
 
 class RunRecord(TypedDict, total=False):
-    """``run.json``, in each run folder."""
+    """``run.json``, in each run folder; ``without_weights`` where it came from a bundle."""
 
     arm: str
     levels: dict[str, str]
@@ -31,6 +32,7 @@ class RunRecord(TypedDict, total=False):
     kind: str
     key: str
     attempts: list[Attempt]
+    without_weights: bool
 
 
 class TrialRecord(TypedDict):

@@ -73,7 +73,8 @@ def status(folder: Path) -> Status:
     """
     metrics = read_metrics(folder)
     if metrics.get("status") == "completed":
-        return "completed" if (folder / checkpoint_file("best")).is_file() else "pending"
+        has_weights = (folder / checkpoint_file("best")).is_file()
+        return "completed" if has_weights or read_record(folder).get("without_weights") else "pending"
     if metrics:
         return cast(Status, metrics["status"])
     return "killed" if attempts(folder) else "pending"

@@ -19,6 +19,7 @@ from segnet.ablation.results.experiment_folder import ExperimentFolder
 from segnet.ablation.results.inspection import Inspection
 from segnet.ablation.results.records import ComparisonResult, Results, Row, VariantResult
 from segnet.config import values_to_yaml
+from segnet.tasks.segmentation.pictures import colour_of_ignored
 
 TEMPLATES = Path(__file__).parent / "template"
 KIND_NAMES = {AS_IS: "as is", MATCHED: "matched"}
@@ -70,6 +71,7 @@ def _context(results: Results, folder: ExperimentFolder, inspection: Inspection)
         "inspection": inspection.numbers,
         "maps": heat_maps(inspection.maps),
         "crops": _crops(inspection),
+        "not_scored_colour": colour_of_ignored(inspection.numbers["colours"]) if inspection.crops else (),
         "fairness": _certificate(folder.fairness),
         "allowed": folder.plan.get("allow") or [],
         "plan_text": _plan_text(folder.plan),

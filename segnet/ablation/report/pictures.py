@@ -9,7 +9,7 @@ from PIL import Image
 
 from segnet.ablation.results.inspection import Crop
 from segnet.pages.pictures import data_uri, few_colours, photograph
-from segnet.tasks.segmentation.pictures import IGNORED_COLOUR, RIGHT_COLOUR, WRONG_COLOUR
+from segnet.tasks.segmentation.pictures import RIGHT_COLOUR, WRONG_COLOUR, colour_of_ignored
 
 
 class ArmPictures(TypedDict):
@@ -34,8 +34,8 @@ class CropPictures(TypedDict):
 
 def crop_pictures(crop: Crop, colours: Sequence[Sequence[int]], ignore_index: int) -> CropPictures:
     """Encode a crop: image, label, and for each arm its prediction and its errors."""
-    void = len(colours)
-    palette = [*colours, IGNORED_COLOUR]
+    void, ignored = len(colours), colour_of_ignored(colours)
+    palette = [*colours, ignored]
     label = np.where(crop.label == ignore_index, void, crop.label)
     arms: dict[str, ArmPictures] = {}
     for arm, prediction in crop.predictions.items():
@@ -43,7 +43,7 @@ def crop_pictures(crop: Crop, colours: Sequence[Sequence[int]], ignore_index: in
         scored = crop.label != ignore_index
         arms[arm] = {
             "prediction": few_colours(prediction, palette),
-            "errors": few_colours(errors, [RIGHT_COLOUR, WRONG_COLOUR, IGNORED_COLOUR]),
+            "errors": few_colours(errors, [RIGHT_COLOUR, WRONG_COLOUR, ignored]),
             "wrong": float((prediction != crop.label)[scored].mean()) if scored.any() else 0.0,
         }
     return {

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from segnet.ablation.design.files import RESULTS, SPLIT
 from segnet.ablation.report.writing import render
+from segnet.ablation.results.bundle import changed_files
 from segnet.ablation.results.collection import collect, run_scores
 from segnet.ablation.results.experiment_folder import ExperimentFolder, compared_scores, read_experiment
 from segnet.ablation.results.inspection import Inspection, read_inspection
@@ -62,7 +63,10 @@ def verify(experiment_dir: str | Path) -> Verification:
         raise UserError(f"{folder.root.absolute()} has no {RESULTS}: write it by segnet-ablate report={folder.root}")
     recomputed = json.loads(json.dumps(collect(folder, stored.get("resamples", 0) or 1)))
     pairs = [*_pair_values(stored, recomputed), *_pair_metrics(folder)]
-    drifts = [pair for pair in pairs if not _same(pair.stored, pair.recomputed)]
+    drifts = [
+        Drift(name, "the file", "as it was packed", "other bytes, or none") for name in changed_files(folder.root)
+    ]
+    drifts += [pair for pair in pairs if not _same(pair.stored, pair.recomputed)]
     inspection = read_inspection(folder.root) or Inspection({"skipped": "it was not kept"})
     rendered = render(cast(Results, stored), folder, inspection)
     present = [name for name in rendered if (folder.root / name).is_file()]

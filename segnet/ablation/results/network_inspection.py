@@ -44,7 +44,8 @@ CEILING_IMAGES = 40
 def inspect(folder: ExperimentFolder) -> Inspection:
     """Inspect one trained network of each arm, of the same seed where there is one that all have.
 
-    The inspection is kept in the experiment's folder until the runs change.
+    The inspection is kept in the experiment's folder until the runs change. Runs of a bundle have no networks: an
+    inspection from there stays while fewer arms than it covers have networks here.
     """
     with_checkpoint = {
         arm: {seed: run for seed, run in seeds.items() if (run / checkpoint_file("best")).is_file()}
@@ -53,6 +54,8 @@ def inspect(folder: ExperimentFolder) -> Inspection:
     chosen = _choose_runs({arm: seeds for arm, seeds in with_checkpoint.items() if seeds})
     key = _key(chosen)
     inspection = read_inspection(folder.root)
+    if inspection is not None and chosen.keys() < inspection.numbers.get("seeds", {}).keys():
+        return inspection
     if inspection is None or inspection.numbers.get("key") != key:
         inspection = _inspect_runs(chosen)
         if inspection.numbers["skipped"] is None:

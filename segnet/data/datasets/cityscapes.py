@@ -3,10 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from segnet.data.datasets.paired import IGNORE, PairedFiles, existing_pairs, find_set
+from segnet.data.datasets.paired import IGNORE, PairedFiles, existing_pairs
+from segnet.data.datasets.public_set import PublicSet
 from segnet.errors import UserError
 
-PAGE = "https://www.cityscapes-dataset.com/downloads/ (an account is needed; leftImg8bit_trainvaltest.zip and gtFine)"
+SOURCE = PublicSet(
+    name="Cityscapes",
+    page="https://www.cityscapes-dataset.com/downloads/ (leftImg8bit_trainvaltest.zip and gtFine_trainvaltest.zip)",
+    needed="leftImg8bit/train",
+    inside=["cityscapes"],
+    reason="it needs an account",
+)
 LEARNED = (7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33)
 """The label ids of the 19 classes, in the order of their train ids; the others do not count."""
 VALUES = dict.fromkeys((*range(34), 255), IGNORE) | {value: index for index, value in enumerate(LEARNED)}
@@ -23,6 +30,7 @@ class Cityscapes(PairedFiles):
         root: the folder with ``leftImg8bit`` and ``gtFine``.
         val_cities: of ``train``, held out for validation.
         channels: of the images, 3, or 1 for their grey.
+        download: is refused: the set needs an account.
 
     Raises:
         UserError: the data are not there or not whole, or a city is not.
@@ -34,8 +42,9 @@ class Cityscapes(PairedFiles):
         root: str | Path,
         val_cities: Sequence[str] = ("ulm", "weimar", "zurich"),
         channels: int = 3,
+        download: bool = False,
     ) -> None:
-        place = find_set(Path(root), ["cityscapes"], "leftImg8bit/train", "Cityscapes", PAGE)
+        place = SOURCE.find(root, download)
         official = "val" if split == "test" else "train"
         folder = place / "leftImg8bit" / official
         cities = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []

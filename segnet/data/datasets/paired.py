@@ -42,39 +42,30 @@ class PairedFiles:
             UserError: a file cannot be read, the two differ in size, or the label holds a value without a class.
         """
         image_path, label_path = self.pairs[index]
-        image, values = read_image(image_path, self.channels), read_label(label_path)
-        if image.shape[:2] != values.shape:
+        image, label = read_image(image_path, self.channels), self.read_label(label_path)
+        if image.shape[:2] != label.shape:
             raise UserError(
                 f"image and label differ in size: {image_path} is {image.shape[1]}x{image.shape[0]}, "
-                f"{label_path} is {values.shape[1]}x{values.shape[0]}"
+                f"{label_path} is {label.shape[1]}x{label.shape[0]}"
             )
-        label = self.table[values]
-        strange = values[label == UNKNOWN]
-        if strange.size:
-            raise UserError(f"the label {label_path} holds {strange[0]} ({strange.size} pixels), which is no class")
         return image, label
 
+    def read_label(self, path: Path) -> np.ndarray:
+        """Read a label file and return classes ``(H, W)`` uint8.
 
-def find_set(root: Path, inside: Sequence[str], needed: str, name: str, page: str) -> Path:
-    """Return where a set lies: in ``root``, or in the folder that its archive unpacks to.
+        Raises:
+            UserError: it cannot be read, or holds a value without a class.
+        """
+        values = self.read_values(path)
+        label: np.ndarray = self.table[values]
+        strange = values[label == UNKNOWN]
+        if strange.size:
+            raise UserError(f"the label {path} holds {strange[0]} ({strange.size} pixels), which is no class")
+        return label
 
-    Args:
-        root: the folder that the user names.
-        inside: folders below it that are tried too.
-        needed: a file or folder that the set has.
-        name: of the set, for the message.
-        page: where it is offered.
-
-    Raises:
-        UserError: it is not there.
-    """
-    for place in (root, *(root / folder for folder in inside)):
-        if (place / needed).exists():
-            return place
-    raise UserError(
-        f"no {name} in {root.absolute()} ({needed} is missing): get it from {page}, unpack it, set data.root=FOLDER "
-        f"or name its parent in SEGNET_DATA"
-    )
+    def read_values(self, path: Path) -> np.ndarray:
+        """Read the values of a label file, ``(H, W)`` uint8; a set with other files than images reads them here."""
+        return read_label(path)
 
 
 def listed_names(listing: Path) -> list[str]:

@@ -162,7 +162,8 @@ def _take(plane: Tensor, pool_indices: Tensor) -> Tensor:
 
 
 def _runs_on_cpu(maps: Tensor) -> bool:
-    return maps.device.type == "cpu" and not torch.compiler.is_compiling()
+    # Both are for a compiler, which fuses comparisons, or for another runtime, which has no operators of torch's.
+    return maps.device.type == "cpu" and not (torch.compiler.is_compiling() or torch.compiler.is_exporting())
 
 
 class _Pool(Function):

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from segnet.layers.exporting import exports_doubling
+
 _POOLING = ([2, 2], [2, 2], [0, 0], [1, 1], True)  # kernel, stride, padding, dilation, ceil_mode
 _INTEGERS = {8: torch.int64, 4: torch.int32, 2: torch.int16}  # by the bytes of a value
 
@@ -41,21 +43,43 @@ def halved(size: Sequence[int]) -> tuple[int, int]:
 
 def pool(features: Tensor) -> tuple[Tensor, Tensor]:
     """Pool ``(N, C, H, W)`` to values and pool indices; ties, and NaN, are resolved as torch's own max-pooling does."""
-    first, second, third, fourth = _windows(_pad_to_even(features, -torch.inf))
+    padded = _pad_to_even(features, -torch.inf)
+    first, second, third, fourth = _windows(padded)
     # Of the two in a row, then of the two winners, the first if they tie; of several NaN the last.
     in_upper, in_lower = _beats(second, first), _beats(fourth, third)
     upper, lower = torch.where(in_upper, second, first), torch.where(in_lower, fourth, third)
     is_lower = _beats(lower, upper)
     pool_indices = torch.where(is_lower, in_lower.to(torch.uint8) + 2, in_upper.to(torch.uint8))
+    if torch.compiler.is_exporting():  # the values by the operator that runtimes have; who needs no indices drops them
+        return F.max_pool2d(padded, 2), pool_indices
     return torch.where(is_lower, lower, upper), pool_indices
 
 
 def unpool(values: Tensor, pool_indices: Tensor, size: tuple[int, int]) -> Tensor:
     """Put each of ``(N, C, h, w)`` at its pool index in ``(N, C, *size)``, zeros elsewhere."""
+    if exports_doubling():
+        return fill_cells([torch.where(pool_indices == place, values, 0) for place in range(4)], size)
     rows, columns = (torch.arange(extent, device=values.device) for extent in size)
     here = (rows % 2 * 2)[:, None] + columns % 2
     window = (..., (rows // 2)[:, None], columns // 2)
     return torch.where(pool_indices[window] == here, values[window], 0)
+
+
+def fill_cells(corners: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+    """Interleave the four pixels of each 2x2 cell, ``(N, C, h, w)`` each, in reading order, and cut to ``size``.
+
+    Returns:
+        ``(N, C, *size)``, each 2n or 2n - 1 of the pixels' own size.
+    """
+    filled: Tensor = F.pixel_shuffle(torch.stack(list(corners), dim=2).flatten(1, 2), 2)
+    return cut(filled, size)
+
+
+def cut(maps: Tensor, size: Sequence[int]) -> Tensor:
+    """Cut ``(N, C, H, W)`` to a size that is no larger, at the right and the bottom."""
+    if torch.compiler.is_exporting():  # a slice that may be longer than the map asks for more than open sizes can say
+        return maps.narrow(-2, 0, size[0]).narrow(-1, 0, size[1])
+    return maps[..., : size[0], : size[1]]
 
 
 def take(plane: Tensor, pool_indices: Tensor) -> Tensor:

@@ -16,7 +16,8 @@ from torch.nn import functional as F
 
 from segnet.errors import UserError
 from segnet.layers import ConvNormAct, MaxPool, RegularConvolution, replace_convolutions, replace_norms
-from segnet.models.encoders import EncoderOutput
+from segnet.layers.pooling.torch_kernels import cut
+from segnet.models.encoders import EncoderOutput, reduced_size
 from segnet.models.initialisation import initialise
 
 PROBE_SIZE = 64  # a power of two, and no stride of a backbone is larger
@@ -86,14 +87,13 @@ class BackboneEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> EncoderOutput:
         """Encode normalised images ``(N, in_channels, H, W)``."""
-        height, width = images.shape[-2:]
         padded = self._pad(images) if self.pads else images
         features = self.backbone(padded)
         if self.full_resolution is not None:
             features = [self.full_resolution(images), *features]
         if self.pads:
             features = [
-                stage[..., : -(-height // stride), : -(-width // stride)]
+                cut(stage, reduced_size(images.shape[-2:], stride))
                 for stage, stride in zip(features, self.strides, strict=True)
             ]
         pool_indices: list[Tensor | None] = []
@@ -104,7 +104,9 @@ class BackboneEncoder(nn.Module):
     def _pad(self, images: Tensor) -> Tensor:
         # At the right and the bottom, with zeros, as a convolution's own padding.
         height, width = images.shape[-2:]
-        return F.pad(images, (0, -width % self.strides[-1], 0, -height % self.strides[-1]))
+        stride = self.strides[-1]
+        rows, columns = reduced_size((height, width), stride)
+        return F.pad(images, (0, columns * stride - width, 0, rows * stride - height))
 
 
 def probe(backbone: nn.Module, in_channels: int) -> tuple[tuple[int, ...], tuple[int, ...], bool]:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segnet.errors import UserError
 from segnet.layers import ConvNormAct, RegularConvolution
+from segnet.losses import Mean, loss_means
 from segnet.models import EncoderOutput, initialise
 
 
@@ -18,7 +18,7 @@ class AuxiliaryLoss(nn.Module):
     It listens to the encoder and is no part of the network, which keeps its parameters, its cost and its exact forms.
 
     Args:
-        encoder: see :mod:`segnet.models.encoders`; in training its stage is kept until :meth:`forward` asks for it.
+        encoder: see :mod:`segnet.models.encoders`; in training its stage is kept until :meth:`means` asks for it.
         num_classes: number of classes K.
         loss: takes logits ``(N, K, h, w)`` and labels ``(N, h, w)`` to a scalar.
         seed: the run's, for the head's start.
@@ -60,15 +60,15 @@ class AuxiliaryLoss(nn.Module):
         if self.training:
             self._features = encoded.features[self.stage]
 
-    def forward(self, labels: Tensor) -> Tensor:
-        """Return the weighted loss of the last images that the encoder saw, a scalar; 0 in evaluation.
+    def means(self, labels: Tensor) -> list[Mean]:
+        """Return the terms of the weighted loss of the last images that the encoder saw; none in evaluation.
 
         Args:
             labels: ``(N, H, W)``, of the images' size; each place of the stage learns the label nearest to it.
         """
         features, self._features = self._features, None
         if features is None:
-            return torch.zeros((), device=labels.device)
+            return []
         logits = self.head(features)
         nearest = F.interpolate(labels[:, None], logits.shape[-2:], mode="nearest-exact")[:, 0]
-        return self.weight * self.loss(logits, nearest)
+        return [Mean(self.weight * mean.value, mean.weight) for mean in loss_means(self.loss, logits, nearest)]

@@ -1,10 +1,12 @@
 """The Lightning module of segmentation: what happens with a batch."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from segnet.data.samples import Batch, as_float
+from segnet.losses import Mean, loss_means
 from segnet.metrics import boundary_f1_counts, confusion_matrix, image_f1, scores
+from segnet.tasks.segmentation.auxiliary import AuxiliaryLoss
 from segnet.tasks.segmentation.prediction import resize_logits
 from segnet.training.module import TrainingModule
 from segnet.training.setup import TrainingSetup
@@ -24,7 +26,7 @@ class SegmentationModule(TrainingModule):
     """
 
     def __init__(
-        self, setup: TrainingSetup, classes: list[str], ignore_index: int, auxiliary: nn.Module | None = None
+        self, setup: TrainingSetup, classes: list[str], ignore_index: int, auxiliary: AuxiliaryLoss | None = None
     ) -> None:
         super().__init__(setup)
         self.classes, self.ignore_index = classes, ignore_index
@@ -34,10 +36,10 @@ class SegmentationModule(TrainingModule):
             2, dtype=torch.int64
         )  # of image_f1, in units of 2^-40: integers add up the same in any order
 
-    def batch_loss(self, batch: Batch) -> Tensor:
+    def batch_loss(self, batch: Batch) -> list[Mean]:
         """Compare logits with labels."""
-        loss = self.loss(self(as_float(batch["image"])), batch["label"])
-        return loss if self.auxiliary is None else loss + self.auxiliary(batch["label"])
+        means = loss_means(self.loss, self(as_float(batch["image"])), batch["label"])
+        return means if self.auxiliary is None else means + self.auxiliary.means(batch["label"])
 
     def start_scores(self) -> None:
         """Empty the confusion matrix and the sums of boundary F1."""
@@ -48,8 +50,7 @@ class SegmentationModule(TrainingModule):
         """Add a batch to the confusion matrix."""
         labels = batch["label"]
         logits = resize_logits(self(as_float(batch["image"])), labels.shape[-2:])
-        loss = self.loss(logits, labels)
-        self.log("val/loss", loss, on_epoch=True, batch_size=len(labels), sync_dist=True)
+        self.add_validation_loss(logits, labels)
         predictions, facts = logits.argmax(1), (len(self.classes), self.ignore_index)
         self.confusion += confusion_matrix(predictions, labels, *facts)
         images = image_f1(boundary_f1_counts(predictions, labels, *facts).cpu().numpy())

@@ -108,12 +108,12 @@ def _draw_row(
     label = sample["label"].numpy()
     prediction = predict(network, sample["image"][None], label.shape)[0].cpu().numpy()
     image = sample["image"].permute(1, 2, 0).numpy()
-    coloured = colourise(label, data.colours, ignored)
+    coloured = colourise(label, data.colours)
     coloured[label == data.ignore_index] = ignored
     pictures = (
         image if image.shape[-1] == 3 else np.repeat(image, 3, axis=-1),
         coloured,
-        colourise(prediction, data.colours, ignored),
+        colourise(prediction, data.colours),
         error_map(prediction, label, data.ignore_index, ignored),
     )
     for axis, picture in zip(axes, pictures, strict=True):

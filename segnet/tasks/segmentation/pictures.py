@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-IGNORED_COLOUR = (0, 0, 0)
 ROWS_AT_ONCE = 256
 RIGHT_COLOUR, WRONG_COLOUR = (235, 235, 235), (200, 30, 60)
 CANDIDATES = (
@@ -23,19 +22,15 @@ def colour_of_ignored(colours: Sequence[Sequence[int]]) -> tuple[int, int, int]:
     return CANDIDATES[int(np.argmax(distances))]
 
 
-def colourise(
-    classes: np.ndarray, colours: Sequence[Sequence[int]], ignored: Sequence[int] = IGNORED_COLOUR
-) -> np.ndarray:
-    """Take classes ``(H, W)`` to RGB ``(H, W, 3)`` uint8; whatever is no class gets the colour ``ignored``."""
+def colourise(classes: np.ndarray, colours: Sequence[Sequence[int]]) -> np.ndarray:
+    """Take classes ``(H, W)`` to RGB ``(H, W, 3)`` uint8; what is no class gets :func:`colour_of_ignored`."""
     palette = np.zeros((256, 3), np.uint8)
-    palette[:] = ignored
+    palette[:] = colour_of_ignored(colours)
     palette[: len(colours)] = np.array(colours)
     return palette[classes.astype(np.uint8)]
 
 
-def error_map(
-    prediction: np.ndarray, label: np.ndarray, ignore_index: int, ignored: Sequence[int] = IGNORED_COLOUR
-) -> np.ndarray:
+def error_map(prediction: np.ndarray, label: np.ndarray, ignore_index: int, ignored: Sequence[int]) -> np.ndarray:
     """Return RGB ``(H, W, 3)`` uint8: light where right, red where wrong, ``ignored`` where not scored."""
     colours = np.array([RIGHT_COLOUR, WRONG_COLOUR, ignored], np.uint8)
     return colours[np.where(label == ignore_index, 2, prediction != label)]

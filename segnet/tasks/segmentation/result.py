@@ -73,6 +73,18 @@ class SegmentationResult:
             self.save(output / path, kind, opacity)
 
 
+def check_kinds(asked: Sequence[str] | None) -> Sequence[str]:
+    """Return the kinds of files that are asked for; by default index, colour and overlay.
+
+    Raises:
+        UserError: there is no such kind.
+    """
+    for kind in asked or ():
+        if kind not in KINDS:
+            raise UserError(f"write={kind} is not known: choose from {', '.join(KINDS)}")
+    return DEFAULT_KINDS if asked is None else tuple(dict.fromkeys(asked))
+
+
 def files_of(name: str, kinds: Sequence[str]) -> dict[str, Path]:
     """Name the file of each kind below an output folder; ``name`` ends in ``.png``."""
     return {kind: Path(kind, f"{name}.npz" if kind == "probabilities" else name) for kind in kinds}

@@ -15,7 +15,7 @@ from segnet.errors import UserError
 from segnet.metrics import BOUNDARY_DEFINITION, MIOU_DEFINITION, SMALL_OBJECT_DEFINITION, scores
 from segnet.tasks.segmentation.panel import draw_panel
 from segnet.tasks.segmentation.prediction import classify
-from segnet.tasks.segmentation.result import DEFAULT_KINDS, KINDS, SegmentationResult, files_of
+from segnet.tasks.segmentation.result import SegmentationResult, check_kinds, files_of
 from segnet.tasks.segmentation.scoring import flat_scores, score_images, score_lookup
 from segnet.tasks.segmentation.table import score_table
 from segnet.training.processes import is_first_process
@@ -23,6 +23,7 @@ from segnet.training.setup import TrainingSetup
 from segnet.training.task import EvaluationRequest, Forward, SplitResult, require_channels
 
 if TYPE_CHECKING:
+    from segnet.tasks.segmentation.auxiliary import AuxiliaryLoss
     from segnet.tasks.segmentation.module import SegmentationModule
 
 log = logging.getLogger(__name__)
@@ -36,7 +37,7 @@ class Segmentation:
             called with the encoder, the number of classes, the loss and the seed; None: none.
     """
 
-    def __init__(self, auxiliary: Callable[..., nn.Module] | None = None) -> None:
+    def __init__(self, auxiliary: "Callable[..., AuxiliaryLoss] | None" = None) -> None:
         self.auxiliary = auxiliary
 
     def wrap(self, body: nn.Module) -> nn.Module:
@@ -132,10 +133,7 @@ class Segmentation:
 
     def kinds(self, asked: Sequence[str] | None) -> Sequence[str]:
         """Check the kinds of files that are asked for; by default index, colour and overlay."""
-        for kind in asked or ():
-            if kind not in KINDS:
-                raise UserError(f"write={kind} is not known: choose from {', '.join(KINDS)}")
-        return DEFAULT_KINDS if asked is None else tuple(dict.fromkeys(asked))
+        return check_kinds(asked)
 
     def files(self, name: str, kinds: Sequence[str]) -> Sequence[Path]:
         """Name a file of each kind."""

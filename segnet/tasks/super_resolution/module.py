@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from segnet.data.samples import Batch, as_float
+from segnet.losses import Mean, loss_means
 from segnet.metrics import ImageQuality, quality_sums
 from segnet.tasks.super_resolution.low_resolution import low_resolution_pair
 from segnet.training.module import TrainingModule
@@ -23,10 +24,10 @@ class SuperResolutionModule(TrainingModule):
         self.factor = factor
         self.sums = torch.zeros(3, dtype=torch.float64)
 
-    def batch_loss(self, batch: Batch) -> Tensor:
+    def batch_loss(self, batch: Batch) -> list[Mean]:
         """Compare the enlarged image with the one that its input was made from."""
         small, target = low_resolution_pair(as_float(batch["image"]), self.factor)
-        return self.loss(self(small), target)
+        return loss_means(self.loss, self(small), target)
 
     def start_scores(self) -> None:
         """Empty the sums."""
@@ -36,8 +37,7 @@ class SuperResolutionModule(TrainingModule):
         """Add a batch to the sums."""
         small, target = low_resolution_pair(as_float(batch["image"]), self.factor)
         enlarged = self(small)
-        loss = self.loss(enlarged, target)
-        self.log("val/loss", loss, on_epoch=True, batch_size=len(target), sync_dist=True)
+        self.add_validation_loss(enlarged, target)
         self.sums += quality_sums(enlarged, target)
 
     def finish_scores(self) -> dict[str, float | Tensor]:

@@ -16,7 +16,9 @@ FACTORS = (2, 4)
 
 def enlarge(images: Tensor, factor: int) -> Tensor:
     """Enlarge images ``(N, C, h, w)`` to ``(N, C, factor * h, factor * w)`` by bicubic interpolation."""
-    return F.interpolate(images, scale_factor=factor, mode="bicubic", align_corners=False)
+    # By size: a factor makes floats of sizes that torch.export leaves open.
+    size = [factor * side for side in images.shape[-2:]]
+    return F.interpolate(images, size=size, mode="bicubic", align_corners=False)
 
 
 class ResidualHead(Head):

@@ -16,7 +16,8 @@ from segnet.metrics import IMAGE_QUALITY_DEFINITION
 from segnet.models.network import SegmentationNetwork
 from segnet.tasks.super_resolution.network import SuperResolutionNetwork
 from segnet.tasks.super_resolution.panel import draw_panel
-from segnet.tasks.super_resolution.prediction import Enlargement, enlarge_images
+from segnet.tasks.super_resolution.prediction import enlarge_images
+from segnet.tasks.super_resolution.result import Enlargement, check_kinds
 from segnet.tasks.super_resolution.scoring import score_bicubic, score_enlargement
 from segnet.tasks.super_resolution.table import quality_table
 from segnet.training.setup import TrainingSetup
@@ -109,11 +110,7 @@ class SuperResolution:
 
     def kinds(self, asked: Sequence[str] | None) -> Sequence[str]:
         """Refuse a choice: there is one kind, the enlarged image."""
-        if asked is not None:
-            raise UserError(
-                f"write=[{','.join(asked)}] is for segmentation, and this run enlarges images: leave write out"
-            )
-        return ("enlarged",)
+        return check_kinds(asked)
 
     def files(self, name: str, kinds: Sequence[str]) -> Sequence[Path]:
         """Name the enlarged image, which lies in the output folder itself."""

@@ -11,7 +11,6 @@ from PIL import Image
 from segnet.build import data_from_config
 from segnet.config import compose
 from segnet.data import CamVid, sample_groups
-from segnet.data.datasets.camvid import download_camvid
 from segnet.data.integrity import check_samples
 from segnet.errors import UserError
 
@@ -45,7 +44,7 @@ def test_counts_pixels_and_leaves_void_out(root):
 
 
 def test_a_missing_root_names_the_mends(tmp_path):
-    with pytest.raises(UserError, match=r"no CamVid data in .*nowhere.*data.root=.*SEGNET_DATA.*data.download=true"):
+    with pytest.raises(UserError, match=r"no CamVid in .*nowhere.*data.root=.*SEGNET_DATA.*data.download=true"):
         CamVid("train", tmp_path / "nowhere")
 
 
@@ -151,21 +150,23 @@ def test_downloads_what_is_not_there(tmp_path, archive_url):
 
 @pytest.mark.parametrize("name", ["broken.zip", "other.zip"])
 def test_a_strange_archive_leaves_nothing_behind(tmp_path, archive_url, name):
-    with pytest.raises(UserError, match=r"is not the SegNet tutorial .*unpack it and put its CamVid folder"):
-        download_camvid(tmp_path / "new" / "camvid", f"{archive_url}/{name}")
-    assert list((tmp_path / "new").iterdir()) == []
+    with pytest.raises(UserError, match=r"is not CamVid .*elsewhere, and put its folder CamVid at"):
+        CamVid("test", tmp_path / "new" / "camvid", download=True, url=f"{archive_url}/{name}")
+    assert not (tmp_path / "new" / "camvid").exists()
+    assert list((tmp_path / "new" / ".camvid-download").iterdir()) == []
 
 
 def test_offline_says_how_to_do_it_by_hand(tmp_path, archive_url):
-    with pytest.raises(UserError, match=r"could not be downloaded .*fetch http.*missing.zip elsewhere, unpack it"):
-        download_camvid(tmp_path / "camvid", f"{archive_url}/missing.zip")
-    with pytest.raises(UserError, match=r"could not be downloaded"):
-        download_camvid(tmp_path / "camvid", "http://127.0.0.1:1/master.zip")
+    root = tmp_path / "camvid"
+    with pytest.raises(UserError, match=r"answers 404 .*fetch http.*missing.zip elsewhere, and put its folder CamVid"):
+        CamVid("test", root, download=True, url=f"{archive_url}/missing.zip")
+    with pytest.raises(UserError, match=r"could not be downloaded from .* cannot be reached: is there a network\?\)"):
+        CamVid("test", root, download=True, url="http://127.0.0.1:1/master.zip")
 
 
 def test_a_download_does_not_overwrite(tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
-    with pytest.raises(UserError, match="is not empty and holds no CamVid lists"):
+    with pytest.raises(UserError, match="is not empty and holds no CamVid:"):
         CamVid("train", tmp_path, download=True, url="http://127.0.0.1:1/x.zip")
 
 

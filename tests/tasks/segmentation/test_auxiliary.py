@@ -22,7 +22,9 @@ def test_it_is_the_weighted_loss_of_the_stage_against_the_nearest_labels():
     features = stages(images).features[2]
     logits = auxiliary.head(features)
     expected = 0.3 * loss(logits, labels[:, 2::4, 2::4])
-    assert auxiliary(labels).item() == pytest.approx(expected.item())
+    (found,) = auxiliary.means(labels)
+    assert found.value.item() == pytest.approx(expected.item())
+    assert found.weight == 2 * 4 * 3
     assert logits.shape == (2, 5, 4, 3)
 
 
@@ -31,13 +33,13 @@ def test_it_trains_the_encoder_and_rests_in_evaluation():
     auxiliary = AuxiliaryLoss(stages, 5, CrossEntropy(255), seed=0, stride=2)
     labels = torch.zeros(1, 8, 8, dtype=torch.uint8)
     stages(torch.rand(1, 3, 8, 8))
-    auxiliary(labels).backward()
+    auxiliary.means(labels)[0].value.backward()
     assert stages.stages[1][0].convolution.weight.grad.abs().sum() > 0
     assert stages.stages[2][0].convolution.weight.grad is None
-    assert auxiliary(labels) == 0  # each forward pass is learned from once
+    assert auxiliary.means(labels) == []  # each forward pass is learned from once
     auxiliary.eval()
     stages(torch.rand(1, 3, 8, 8))
-    assert auxiliary(labels) == 0
+    assert auxiliary.means(labels) == []
 
 
 def test_a_stride_without_a_stage_is_refused():

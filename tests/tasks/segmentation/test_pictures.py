@@ -1,7 +1,6 @@
 import numpy as np
 
 from segnet.tasks.segmentation.pictures import (
-    IGNORED_COLOUR,
     RIGHT_COLOUR,
     WRONG_COLOUR,
     colour_of_ignored,
@@ -11,15 +10,16 @@ from segnet.tasks.segmentation.pictures import (
 )
 
 
-def test_each_class_has_its_colour_and_what_is_no_class_is_black():
+def test_each_class_has_its_colour_and_what_is_no_class_one_that_no_class_has():
     coloured = colourise(np.array([[0, 1, 2, 255]]), [(9, 8, 7), (1, 2, 3)])
+    none = list(colour_of_ignored([(9, 8, 7), (1, 2, 3)]))
     assert coloured.dtype == np.uint8
-    assert coloured.tolist() == [[[9, 8, 7], [1, 2, 3], [0, 0, 0], [0, 0, 0]]]
+    assert coloured.tolist() == [[[9, 8, 7], [1, 2, 3], none, none]]
 
 
-def test_errors_are_red_and_ignored_pixels_black():
-    errors = error_map(np.array([[1, 1, 1]]), np.array([[1, 0, 255]]), ignore_index=255)
-    assert errors.tolist() == [[list(RIGHT_COLOUR), list(WRONG_COLOUR), list(IGNORED_COLOUR)]]
+def test_errors_are_red():
+    errors = error_map(np.array([[1, 1, 1]]), np.array([[1, 0, 255]]), ignore_index=255, ignored=(1, 2, 3))
+    assert errors.tolist() == [[list(RIGHT_COLOUR), list(WRONG_COLOUR), [1, 2, 3]]]
 
 
 def test_opacity_mixes_colours_into_the_image():

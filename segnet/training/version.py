@@ -1,0 +1,15 @@
+"""The version of what a training computes."""
+
+TRAINING_VERSION = 1
+"""Raised where the same config comes to other weights or scores than before, by more than rounding.
+
+Runs of an ablation are told apart by it, so that finished runs count as long as the code would train them again alike,
+whatever else changes. ``tests/training/test_version.py`` compares small trainings with what they came to, and fails
+where a change of code asks for the next number.
+"""
+
+ADDED_SETTINGS: dict[str, object] = {"init": None, "skip_steps": 0}
+"""Config paths that are newer than this version of the training, with the value that leaves the training as it was.
+
+A setting that is added here, with its default, does not turn the finished runs of an ablation into others.
+"""
