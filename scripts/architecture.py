@@ -28,6 +28,7 @@ GROUND = (
     "run_folder",
     "run_ownership",
     "checkpoint_file",
+    "arrays_file",
     "devices",
     "compat",
     "pretrained",

@@ -5,12 +5,13 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import torch
 
 
-def start(work: Callable[[], object], processes: int = 1, output: Path | None = None) -> list[multiprocessing.Process]:
+def start(work: Callable[[], object], processes: int = 1, output: Path | None = None) -> list[BaseProcess]:
     """Call a function in several processes that find each other as those of ``torchrun`` do.
 
     Args:
@@ -32,7 +33,7 @@ def start(work: Callable[[], object], processes: int = 1, output: Path | None = 
     return started
 
 
-def finish(processes: list[multiprocessing.Process], timeout: float = 120) -> list[int]:
+def finish(processes: list[BaseProcess], timeout: float = 120) -> list[int]:
     """Wait for processes and return their exit codes; those that are not done in time are killed, with code -9."""
     for process in processes:
         process.join(timeout)

@@ -95,7 +95,9 @@ def add_resolver(name: str, function: Callable[..., Any]) -> None:
 
 def register_resolvers() -> None:
     """Make the resolvers known that the configurations use, but for ``folder``, which :mod:`segnet.build` adds."""
-    add_resolver("folder_name", lambda path: "folder" if path is None else Path(path).resolve().name)
+    add_resolver(
+        "folder_name", lambda path: "folder" if path is None else Path(path).resolve().name.removesuffix(".yaml")
+    )
     add_resolver("length", len)
     add_resolver("first", lambda *values: next(value for value in values if value is not None))
 

@@ -1,5 +1,12 @@
 """The one kind of error that a command shows as a sentence instead of a traceback."""
 
+import errno
+
+NO_PLACE = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""What a system says where a file cannot grow."""
+NO_ACCESS = {errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.ENAMETOOLONG}
+"""What a system says where a file or folder cannot be used as it is."""
+
 
 class UserError(Exception):
     """Something that the user gave cannot work; the message is one sentence that names it and the mend."""
@@ -27,3 +34,14 @@ def find_user_error(error: BaseException | None) -> UserError | None:
     while error is not None and not isinstance(error, UserError):
         error = error.__cause__ or error.__context__
     return error
+
+
+def find_system_error(error: BaseException | None) -> UserError | None:
+    """Return a sentence about the file that the system refused, if that is behind an exception."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in NO_PLACE | NO_ACCESS and error.filename is not None:
+            return UserError(
+                f"{error.filename} cannot be read or written ({error.strerror}): mend that, or name another"
+            )
+        error = error.__cause__ or error.__context__
+    return None

@@ -1,6 +1,7 @@
 """Random damage to the files of a run, and random label images: the right score or a sentence."""
 
 import shutil
+from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from segnet.config import load_config
 from segnet.errors import UserError
 from segnet.inference.scoring import score_run
-from segnet.metrics import confusion_matrix, scores
+from segnet.metrics import confusion_matrix, read_scores, scores
 from segnet.training.run import train
 
 FILES = ("config.yaml", "history.csv", "metrics.json", "checkpoints/best.ckpt", "checkpoints/last.ckpt")
@@ -79,6 +80,24 @@ def test_a_damaged_run_gives_the_right_score_or_a_sentence(run, tmp_path_factory
 @given(name=st.sampled_from(FILES), drawn=damage())
 def test_many_damaged_runs_give_the_right_score_or_a_sentence(run, tmp_path_factory, name, drawn):
     check_damaged(run, tmp_path_factory, name, drawn[1])
+
+
+@settings(FEW, max_examples=40)
+@given(split=st.sampled_from(["val", "test"]), drawn=damage())
+def test_damaged_counts_of_images_are_noticed(run, tmp_path_factory, split, drawn):
+    whole = read_scores(run[0] / "scores" / f"{split}.npz")
+    path = tmp_path_factory.mktemp("damaged") / "scores.npz"
+    content = drawn[1]((run[0] / "scores" / f"{split}.npz").read_bytes())
+    if content is not None:
+        path.write_bytes(content)
+    try:
+        found = read_scores(path)
+    except UserError as error:
+        assert str(path) in str(error)  # noqa: PT017 - either is right
+        assert len(str(error).splitlines()) == 1  # noqa: PT017
+    else:
+        for field in fields(whole):
+            assert np.array_equal(getattr(found, field.name), getattr(whole, field.name)), field.name
 
 
 @settings(FEW, max_examples=60)

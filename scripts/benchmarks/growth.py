@@ -26,15 +26,15 @@ from segnet.losses import CrossEntropy
 
 TITLE = "How cost grows"
 ABOUT = """\
-One training step (forward, loss, backward, optimiser) of the network of `experiment=camvid_cpu` (its decoder enlarges
-bilinearly) and of U-Net with ResNet-18 at segnet's defaults, in {precision}, channels last. One size changes at a time;
-the others stay at side {side}, batch {batch}, {classes} classes. The **exponent** is the slope of the straight line
-through the logarithms of cost and size (least squares): 1 is growth in proportion. Against the side it is fitted to the
-number of pixels. A network whose time or memory grows with the pixels by an exponent above {limit} is a **defect**. A
-small exponent at small sizes is work that does not depend on the size, such as the optimiser's. Depth is the number of
-stages of a plain encoder of 32 channels, with two convolutions each, and its decoder: each further stage has a quarter
-of the pixels, so the cost should approach a bound. Time is the median of {repeats} steps after one that is not counted.
-Memory is {memory}.
+One training step (forward, loss, backward, optimiser) of the network of `experiment=camvid_ablation` (its decoder
+enlarges bilinearly) and of U-Net with ResNet-18 at segnet's defaults, in {precision}, channels last. One size changes
+at a time; the others stay at side {side}, batch {batch}, {classes} classes. The **exponent** is the slope of the
+straight line through the logarithms of cost and size (least squares): 1 is growth in proportion. Against the side it
+is fitted to the number of pixels. A network whose time or memory grows with the pixels by an exponent above {limit} is
+a **defect**. A small exponent at small sizes is work that does not depend on the size, such as the optimiser's. Depth
+is the number of stages of a plain encoder of 32 channels, with two convolutions each, and its decoder: each further
+stage has a quarter of the pixels, so the cost should approach a bound. Time is the median of {repeats} steps after one
+that is not counted. Memory is {memory}.
 """
 
 DEFECT = 1.1
@@ -43,7 +43,7 @@ BATCHES = {"cpu": (1, 2, 4, 8), "cuda": (1, 2, 4, 8, 16, 32)}
 DEPTHS, CLASSES = (2, 3, 4, 5), (2, 11, 50, 150)
 BASE = {"cpu": {"side": 128, "batch": 2, "classes": 11}, "cuda": {"side": 256, "batch": 8, "classes": 11}}
 NETWORKS = {
-    "camvid_cpu": ["experiment=camvid_cpu"],
+    "camvid_ablation": ["experiment=camvid_ablation"],
     "U-Net, ResNet-18": ["data=camvid", "model=unet_resnet18"],
 }
 DEPTH_WIDTH = 32

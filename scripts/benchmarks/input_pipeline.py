@@ -29,7 +29,7 @@ from segnet.devices import choose_precision
 from segnet.randomness import numpy_stream
 
 RECIPES = {
-    "cpu": {"CamVid, `experiment=camvid_cpu`": ["experiment=camvid_cpu"], "brain, the default": []},
+    "cpu": {"CamVid, `experiment=camvid_ablation`": ["experiment=camvid_ablation"], "brain, the default": []},
     "cuda": {"CamVid at 480x360": ["data=camvid"], "CamVid at 480x360, U-Net": ["data=camvid", "model=unet"]},
 }
 WORKERS = {"cpu": (0, 1, 2), "cuda": (None,)}

@@ -5,7 +5,6 @@ import io
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from segnet.data.samples import SegmentationDataset
     from segnet.data.verification import Problem
-    from segnet.description.measure import Sample
 
 ACTIONS = ("describe", "download", "show", "verify")
 OWN = frozenset(
@@ -34,17 +32,19 @@ def work(config: DictConfig) -> None:
     if config.action not in ACTIONS:
         said = "" if config.action is None else f", and not {config.action}"
         raise UserError(f"say what to do first: segnet-data {' or '.join(ACTIONS)}{said}, as in segnet-data verify")
+    if config.action == "download":
+        download(config)
+        return
     require(config.fix in (None, "list"), "fix", config.fix, "list, or null")
     require(config.threads is None or config.threads >= 1, "threads", config.threads, "an integer from 1 up, or null")
-    {"describe": describe, "download": download, "show": show, "verify": verify}[config.action](config)
+    {"describe": describe, "show": show, "verify": verify}[config.action](config)
 
 
 def describe(config: DictConfig) -> None:
     """Print what is in a data set, and write the page of it."""
-    from rich.progress import track
-
     from segnet.build import data_from_config, network_from_config
     from segnet.cli.score_table import print_table
+    from segnet.data.verification.bar import reading_bar
     from segnet.description import words
     from segnet.description.describe import describe as measured
     from segnet.description.page import render_page
@@ -52,9 +52,6 @@ def describe(config: DictConfig) -> None:
     from segnet.run_folder import write_whole
 
     data, network = data_from_config(config), network_from_config(config)
-
-    def bar(samples: Iterable["Sample"], number: int) -> Iterable["Sample"]:
-        return track(samples, "reading", number, transient=True, disable=not sys.stdout.isatty())
 
     found = measured(
         data,
@@ -64,10 +61,11 @@ def describe(config: DictConfig) -> None:
         config.ceiling_images,
         config.shown,
         config.threads or available_cores(),
-        bar,
+        reading_bar,
     )
     print_table(words.splits_table(found))
     print_table(words.classes_table(found, data))
+    print_table(words.weights_table(found, data))
     if found.ceilings:
         print_table(words.ceilings_table(found))
     for notice in words.notices(found, data):
@@ -150,7 +148,7 @@ def verify(config: DictConfig) -> None:
 def _problems(config: DictConfig) -> tuple[list["Problem"], int]:
     """Open the data set and verify it; return the problems, and how many images were read."""
     from segnet.build import data_from_config
-    from segnet.data.verification import folder_splits, split_sources, verify_splits
+    from segnet.data.verification import folder_splits, reading_bar, split_sources, verify_splits
     from segnet.data.verification.problems import by_severity
     from segnet.devices import available_cores
 
@@ -160,18 +158,12 @@ def _problems(config: DictConfig) -> tuple[list["Problem"], int]:
         folder = folder_splits(Path(config.data.root))
         first, classes, ignore_index = folder.problems, folder.classes, int(config.data.ignore_index)
         splits: dict[str, SegmentationDataset] = dict(folder.splits)
-        found = verify_splits(splits, classes, ignore_index, threads, _bar)
+        found = verify_splits(splits, classes, ignore_index, threads, reading_bar)
         return by_severity(first + found), sum(len(split.ids) for split in splits.values())
     data = data_from_config(config)
     sources, first = split_sources(data)
-    found = verify_splits(sources, data.classes, data.ignore_index, threads, _bar)
+    found = verify_splits(sources, data.classes, data.ignore_index, threads, reading_bar)
     return by_severity(first + found), sum(len(split.ids) for split in sources.values())
-
-
-def _bar(samples: Iterable[object], total: int) -> Iterable[object]:
-    from rich.progress import track
-
-    return track(samples, "reading", total, transient=True, disable=not sys.stdout.isatty())
 
 
 def _print(console: "Console", problems: list["Problem"], rows: int | None) -> None:
@@ -211,7 +203,8 @@ def _write_list(config: DictConfig, problems: list["Problem"]) -> None:
     from segnet.run_folder import write_whole
 
     is_folder = config.data.dataset._target_ == "segnet.data.Folder"
-    path = Path(config.data.root if is_folder else ".") / LEAVE_OUT
+    root = Path(config.data.root if is_folder else ".")
+    path = (root.parent if root.is_file() else root) / LEAVE_OUT
     before = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     new = sorted({one.sample for one in problems if one.severity == "error" and one.sample} - set(before))
     if not new:

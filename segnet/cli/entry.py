@@ -18,7 +18,7 @@ from segnet.cli.arguments import check_overrides, config_folders, quote_paths
 from segnet.cli.help import show_help
 from segnet.cli.sweep import note_failure, sweep_failures, sweep_folder
 from segnet.config import add_resolver, config_dir, in_sweep, register_resolvers
-from segnet.errors import UserError, find_user_error
+from segnet.errors import UserError, find_system_error, find_user_error
 from segnet.trusted_classes import allow_code, named_in, trust
 
 PRINTING = {"--cfg", "-c", "--info", "-i", "--hydra-help"}
@@ -114,7 +114,7 @@ def _sentences(name: str) -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)  # as a program ends that this signal kills
     except Exception as error:
-        cause = find_user_error(error)
+        cause = find_user_error(error) or find_system_error(error)
         if cause is None or _shows_tracebacks():
             raise
         logging.getLogger(__name__).debug("the traceback", exc_info=error)

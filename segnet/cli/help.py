@@ -10,7 +10,8 @@ from segnet.cli.arguments import choices, config_folders
 from segnet.config import config_dir, read_yaml
 from segnet.errors import UserError
 
-HIDDEN_GROUPS = ("callbacks",)
+NO_SETTINGS = ("defaults:", "preset:")
+"""Blocks of a root config that are none of the user's: what Hydra reads, and what `model=...` proposes."""
 
 
 def show_help(config_name: str, arguments: Sequence[str]) -> None:
@@ -53,17 +54,17 @@ def _groups(config_name: str, folders: Sequence[Path]) -> dict[str, Any]:
     groups = {name: default for name, default in pairs if not name.startswith("override ")}
     for name in inherited:
         groups = _groups(name, folders) | groups
-    return {name: default for name, default in groups.items() if name not in HIDDEN_GROUPS and choices(name, folders)}
+    return {name: default for name, default in groups.items() if choices(name, folders)}
 
 
 def _settings(config_name: str) -> str:
     """Return the settings at the root of a config, with their comments, as they stand in its file."""
     lines = (config_dir() / f"{config_name}.yaml").read_text(encoding="utf-8").splitlines()
     ends = [number for number, line in enumerate(lines) if line.startswith("hydra:")]
-    shown, in_defaults = [], False
+    shown, is_left_out = [], False
     for line in lines[: ends[0] if ends else None]:
-        in_defaults = line.startswith("defaults:") or (in_defaults and line.startswith((" ", "\t")))
-        if not in_defaults and not line.startswith("#"):
+        is_left_out = line.startswith(NO_SETTINGS) or (is_left_out and line.startswith((" ", "\t")))
+        if not is_left_out and not line.startswith("#"):
             shown.append(f"  {line}".rstrip())
     return "Settings:\n" + re.sub(r"\n{2,}", "\n", "\n".join(shown)).strip("\n") + "\n"
 

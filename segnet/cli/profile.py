@@ -34,13 +34,15 @@ def work(config: DictConfig) -> None:
     from hydra.core.hydra_config import HydraConfig
 
     from segnet.devices import choose_device
+    from segnet.inference.files import prepare_folder
 
     given = [text for text in HydraConfig.get().overrides.task if not _is_own(text)]
     configs = _configs(config, given)
     device = choose_device(config.device)
+    folder = Path(config.output)
+    prepare_folder(folder)
     profiles, setting = _profile_all(configs, config, device)
     _print(profiles, setting, config.modules)
-    folder = Path(config.output)
     _save(profiles, setting, given, folder)
     print(f"saved: {folder / 'profile.json'}, {folder / 'profile.png'}")
 

@@ -95,11 +95,11 @@ class CachedDataset:
             if self._opened:
                 return
             self._opened = True
-            key = self._key()
+            key = self.key()
             if key is None:
                 log.info("data cache: %s of %s cannot be told apart from others", self.split, type(self.dataset))
                 return
-            for folder in self._folders():
+            for folder in self.folders():
                 if self._map(folder / self._name(), key):
                     log.debug("data cache: reading %s from %s; %s", self.split, self._path, SWITCH)
                     return
@@ -107,23 +107,25 @@ class CachedDataset:
 
     def _name(self) -> str:
         """One file for each folder of sources and split: another way of decoding replaces it, and nothing piles up."""
-        source = hashlib.blake2b(str(self._source_folder()).encode(), digest_size=6).hexdigest()
+        source = hashlib.blake2b(str(self.source_folder()).encode(), digest_size=6).hexdigest()
         return f"{type(self.dataset).__qualname__}-{self.split}-{source}.json"
 
-    def _source_folder(self) -> Path:
+    def source_folder(self) -> Path:
+        """Return the folder that all files of the split are in."""
         return Path(os.path.commonpath([path.absolute().parent for path in self._files()]))
 
     def _files(self) -> Iterator[Path]:
         for index in range(len(self.ids)):
             yield from map(Path, self.dataset.files(index))
 
-    def _folders(self) -> list[Path]:
+    def folders(self) -> list[Path]:
+        """Return where the file may lie, the first choice first."""
         if self.folder is not None:
             return [Path(self.folder)]
         users = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return [self._source_folder() / FOLDER, users / "segnet"]
+        return [self.source_folder() / FOLDER, users / "segnet"]
 
-    def _key(self) -> str | None:
+    def key(self) -> str | None:
         """Hash all that decides what the samples are; None where that cannot be said."""
         try:
             state = _dump(self.dataset)
@@ -164,7 +166,7 @@ class CachedDataset:
             )
             return
         reasons = []
-        for folder in self._folders():
+        for folder in self.folders():
             try:
                 self._write(folder, key, expected)
             except OSError as error:

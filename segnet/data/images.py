@@ -10,6 +10,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image, ImageOps
 
+from segnet.data import tiff
 from segnet.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,9 @@ def read_image(
     """Read an image as viewers show it: its EXIF orientation applied, palettes and other colour spaces resolved.
 
     Values of 16 bits are scaled by the range of their type, 0..65535, and floats by 0..1, unless ``value_range`` says
-    which values mean black and white; values beyond it are clipped. The line in the log says which was taken.
+    which values mean black and white; values beyond it are clipped. A line in the log says which was taken. Of a TIFF
+    file with more than three channels the first three are taken. A TIFF file of 8 bits without compression that is
+    larger than 67 million pixels is mapped into memory, whatever its size: what is not looked at is not read.
 
     Args:
         path: the file.
@@ -48,6 +51,11 @@ def read_image(
         UserError: the file cannot be read as an image, has several frames, is too large, or holds numbers whose range
             is not known.
     """
+    if path.suffix.lower() in tiff.SUFFIXES:
+        large = tiff.map_tiff(path, channels) if value_range is None else None
+        deep = tiff.read_deep_tiff(path, channels, value_range, max_pixels) if large is None else large
+        if deep is not None:
+            return deep
     with _open(path, "image", max_pixels) as image:
         if image.mode in INTEGER_MODES[3:] or image.mode == "F":
             pixels = _scale_values(path, image, value_range)
@@ -92,6 +100,8 @@ def read_label(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         UserError: the file cannot be read, is compressed with loss, is a colour image, has several frames, or holds
             values that are no integers in 0..255.
     """
+    if path.suffix.lower() in tiff.SUFFIXES and (large := tiff.map_tiff(path, 1)) is not None:
+        return large[..., 0]
     with _open(path, "label", max_pixels) as image:
         compression = str(image.info.get("compression", ""))
         if image.format in LOSSY_FORMATS or "jpeg" in compression:
@@ -126,10 +136,7 @@ def _open(path: Path, role: str, max_pixels: int) -> Iterator[Image.Image]:
         # From an open file and not from its path: Pillow maps some turned TIFF files into memory with the wrong size.
         with path.open("rb") as file, _open_any_size(file) as image:
             if image.width * image.height > max_pixels:
-                raise UserError(
-                    f"the {role} {path} claims {image.width}x{image.height} pixels, more than max_pixels={max_pixels}: "
-                    f"set max_pixels={image.width * image.height} if it is meant to be so large"
-                )
+                raise UserError(f"the {role} {path} claims {tiff.too_large(image.width, image.height, max_pixels)}")
             # Telephones keep further views behind a photo (MPO); the first is what every viewer shows.
             frames = getattr(image, "n_frames", 1)
             if frames > 1 and image.format != "MPO":
@@ -156,7 +163,7 @@ def _scale_values(path: Path, image: Image.Image, value_range: tuple[float, floa
     values = np.array(ImageOps.exif_transpose(image)).astype(np.float64)
     if value_range is None:
         value_range = _range_of_type(path, image, values)
-        log.info("%s: values %g..%g become 0..255", path, *value_range)
+        tiff.say_once(path.parent, f"values {value_range[0]:g}..{value_range[1]:g} become 0..255")
     low, high = value_range
     if not high > low:
         raise UserError(f"value_range=({low}, {high}) is empty: the second value means white, and is the larger one")

@@ -54,11 +54,8 @@ def check_samples(
         if image.shape[:2] != label.shape:
             raise UserError(f"image and label of {dataset.ids[index]} differ in size: {image.shape[:2]}, {label.shape}")
         if channels is not None and image.shape[2] != channels:
-            raise UserError(
-                f"the data set reads {dataset.ids[index]} with {image.shape[2]} channels, and data.channels={channels} "
-                f"was set: set data.channels={image.shape[2]}, and one value for each channel in data.mean and data.std"
-            )
-        counts = np.bincount(label.ravel(), minlength=256)
+            raise UserError(other_channels(str(dataset.ids[index]), image.shape[2], channels))
+        counts = count_values(label)
         strange = [value for value in np.flatnonzero(counts) if value >= len(classes) and value != ignore_index]
         if strange:
             raise UserError(
@@ -70,6 +67,22 @@ def check_samples(
 
     pixels, sizes = zip(*_for_each(check, dataset, workers), strict=True)
     return SplitFacts(torch.from_numpy(np.stack(pixels).astype(np.int64)), list(sizes))
+
+
+def other_channels(name: str, found: int, channels: int) -> str:
+    """Return the sentence about an image with other channels than were set."""
+    return (
+        f"the data set reads {name} with {found} channels, and data.channels={channels} was set: set "
+        f"data.channels={found}, and one value for each channel in data.mean and data.std"
+    )
+
+
+def count_values(label: np.ndarray, rows: int = 1024) -> np.ndarray:
+    """Return the pixels of each value of a label ``(H, W)`` uint8, ``(256,)`` int64, few rows at a time."""
+    counts = np.zeros(256, np.int64)
+    for start in range(0, len(label), rows):
+        counts += np.bincount(label[start : start + rows].ravel(), minlength=256)
+    return counts
 
 
 def image_sizes(dataset: SegmentationDataset, workers: int = 2) -> list[tuple[int, int]]:

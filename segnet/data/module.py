@@ -41,6 +41,7 @@ class DataModule:
         cache_budget_gib: a split made from files is decoded once, into a file of at most this size; 0 decodes it in
             every epoch. See :class:`segnet.data.cache.CachedDataset`.
         cache_dir: folder of that file; None chooses one.
+        verify: a training first verifies a data set that is made from files, and does so again when a file changes.
 
     Raises:
         UserError: a value is out of its range; the message names the setting.
@@ -62,6 +63,7 @@ class DataModule:
         progression: Mapping[int, float] | None = None,
         cache_budget_gib: float = 4.0,
         cache_dir: str | Path | None = None,
+        verify: bool = True,
     ) -> None:
         require(batch_size >= 1, "data.batch_size", batch_size, "an integer from 1 up")
         require(eval_batch_size >= 1, "data.eval_batch_size", eval_batch_size, "an integer from 1 up")
@@ -80,6 +82,7 @@ class DataModule:
         self.progression = None if progression is None else Progression(progression)
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.cache_budget, self.cache_dir = int(cache_budget_gib * 2**30), cache_dir
+        self.verify = verify
         self.num_workers = _spare_cores() if num_workers is None else num_workers
         # Kept here and not by functools.cache, which would keep each module and its decoded images for ever.
         self._splits: dict[str, SegmentationDataset] = {}
@@ -101,6 +104,10 @@ class DataModule:
     def source(self, name: str) -> SegmentationDataset:
         """Return a split that is read from its files, and not from the cache of decoded ones."""
         return self._dataset(split=name)
+
+    def remember(self, split: str, pixels: Tensor, sizes: list[tuple[int, int]]) -> None:
+        """Take what reading all samples of a split has told, see :class:`segnet.data.integrity.SplitFacts`."""
+        self._pixel_counts[split], self._sizes[split] = pixels, sizes
 
     def pixel_counts(self, split: str) -> Tensor:
         """Check all samples of a split and return the pixels of each class, ``(images, K)`` int64."""

@@ -97,13 +97,20 @@ def classes_table(description: Description, data: DataModule) -> ScoreTable:
         shares = [percent(float(class_shares(split)[place]), 2) for split in description.splits.values()]
         sizes = class_sizes(train, place)
         parts = [MISSING] * 2 if sizes is None else [number(sizes.per_image), percent(sizes.median, 2)]
-        rows.append((name, [*shares, *parts, *(number(float(of[place])) for of in description.weights.values())]))
-    columns = [*(f"{name}, %" for name in description.splits), "parts", "size, %", *description.weights]
+        rows.append((name, [*shares, *parts]))
+    columns = [*(f"{name}, %" for name in description.splits), "parts", "size, %"]
     about = (
         "shares of the scored pixels of each split; parts: connected components in a training image that has the "
-        "class, size: their median area, of the image; then the class weights by each scheme"
+        "class; size: their median area, of the image"
     )
     return ScoreTable("classes", columns, rows, about, key="class")
+
+
+def weights_table(description: Description, data: DataModule) -> ScoreTable:
+    """Set out the weights that each scheme gives the classes."""
+    schemes = description.weights
+    rows = [(name, [number(float(of[place])) for of in schemes.values()]) for place, name in enumerate(data.classes)]
+    return ScoreTable("class weights", list(schemes), rows, "by class_weights=NAME", key="class")
 
 
 def ceilings_table(description: Description) -> ScoreTable:

@@ -1,12 +1,12 @@
 """The scores of a split image by image: counts from which every score of the split can be computed again."""
 
 import io
-import zipfile
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
+from segnet.arrays_file import read_arrays
 from segnet.errors import UserError
 from segnet.metrics.counts import class_counts, image_f1, mean_f1, mean_iou
 from segnet.run_folder import write_whole
@@ -83,14 +83,12 @@ def read_scores(path: Path) -> ImageScores:
         UserError: the file is not there, or not whole.
     """
     try:
-        # Read first: numpy leaves a broken file open.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as content:
-            later = {"ignore_index", "groups"}  # files of older versions do not have them
-            arrays = {field.name: content[field.name] for field in fields(ImageScores) if field.name not in later}
-            arrays["groups"] = content["groups"] if "groups" in content else arrays["names"]
-            given = int(content["ignore_index"]) if "ignore_index" in content else -1
-            return ImageScores(**arrays, ignore_index=given)
+        content = read_arrays(path)
+        later = {"ignore_index", "groups"}  # files of older versions do not have them
+        arrays = {field.name: content[field.name] for field in fields(ImageScores) if field.name not in later}
+        arrays["groups"] = content.get("groups", arrays["names"])
+        return ImageScores(**arrays, ignore_index=int(content.get("ignore_index", -1)))
     except FileNotFoundError as error:
         raise UserError(f"{path} does not exist: train the run to its end, which writes it") from error
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{path} is not a file of scores ({error}): train the run again") from error

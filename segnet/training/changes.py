@@ -10,7 +10,7 @@ from segnet.training.schedules import FIXED_LENGTH
 
 HARMLESS = (
     *("name", "logger", "callbacks.progress_bar", "checkpoint", "trainer.profiler"),
-    *("data.num_workers", "data.eval_batch_size", "data.cache_budget_gib", "data.cache_dir"),
+    *("data.num_workers", "data.eval_batch_size", "data.cache_budget_gib", "data.cache_dir", "data.verify"),
     *("trainer.devices", "trainer.num_nodes", "trainer.max_time", "trainer.log_every_n_steps"),
 )
 """Settings, and whole nodes of them, that say how a training is done and watched, and not what comes out of it."""

@@ -1,20 +1,16 @@
 """A training and its run folder: who owns it, what is logged into it, and how the training ended."""
 
 import contextlib
-import errno
 import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-from segnet.errors import UserError
+from segnet.errors import NO_PLACE, UserError
 from segnet.run_folder import Metrics, Outcome, checkpoint_file, read_metrics, resuming, write_metrics
 from segnet.run_ownership import claim_new, claim_to_resume
 from segnet.training.processes import is_first_process
 
 log = logging.getLogger(__name__)
-
-NO_PLACE = {errno.ENOSPC, errno.EFBIG, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)}
-"""What a system says where a file cannot grow."""
 
 
 @contextlib.contextmanager

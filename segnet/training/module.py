@@ -2,6 +2,7 @@
 
 import logging
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import pytorch_lightning as pl
@@ -52,6 +53,7 @@ class TrainingModule(pl.LightningModule):
         self._shares = LossShares()
         self._loss_check, self._gradient_check = LossCheck(), LossCheck()
         self.skip_steps, self.skipped_steps = setup.skip_steps, 0
+        self.float32_after_skip, self.computes_in_float32 = setup.float32_after_skip, False
         self._samples: list[Tensor] = []  # of the step that is being accumulated
         self._statistics: list[Tensor] = []  # running statistics before that step, where it may be left out
 
@@ -69,8 +71,13 @@ class TrainingModule(pl.LightningModule):
 
     def forward(self, images: Tensor) -> Tensor:
         """Feed the network images ``(N, C, H, W)``, floats in 0..1."""
-        output: Tensor = self.network(images.contiguous(memory_format=self.memory_format))
+        with self._own_precision():
+            output: Tensor = self.network(images.contiguous(memory_format=self.memory_format))
         return output
+
+    def _own_precision(self) -> AbstractContextManager[object]:
+        """Leave the trainer's mixed precision, once a step in it had to be left out."""
+        return torch.autocast(self.device.type, enabled=False) if self.computes_in_float32 else nullcontext()
 
     def on_after_batch_transfer(self, batch: TrainingBatch | Batch, dataloader_idx: int) -> Batch:
         """Augment training batches on the device that the network is on."""
@@ -104,12 +111,13 @@ class TrainingModule(pl.LightningModule):
                     f"{broken[0]} and {len(broken) - 1} more of the network became infinite or NaN before step "
                     f"{self.global_step} (epoch {self.current_epoch}): {ADVICE}"
                 )
-        checkpoint["skipped_steps"] = self.skipped_steps
+        checkpoint["skipped_steps"], checkpoint["float32"] = self.skipped_steps, self.computes_in_float32
         checkpoint["epoch_loss"] = self.epoch_loss.state()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Continue the mean of the loss; checkpoints of older versions were written between two epochs."""
         self.skipped_steps = checkpoint.get("skipped_steps", 0)
+        self.computes_in_float32 = checkpoint.get("float32", False)
         if "epoch_loss" in checkpoint and checkpoint["epoch_loss"].ndim == 3:
             self.epoch_loss.load(checkpoint["epoch_loss"], self.global_rank, self.trainer.world_size)
 
@@ -120,7 +128,8 @@ class TrainingModule(pl.LightningModule):
             UserError: the loss is not finite, and such steps are not left out; on a GPU it is found some steps later,
                 see :class:`LossCheck`.
         """
-        means = self.batch_loss(batch)
+        with self._own_precision():
+            means = self.batch_loss(batch)
         values, weights = torch.stack([mean.value for mean in means]), torch.stack([mean.weight for mean in means])
         loss, whole = self._shares.share(values, weights, self.trainer.accumulate_grad_batches)
         self._samples.append(batch["index"])
@@ -170,6 +179,9 @@ class TrainingModule(pl.LightningModule):
             value.grad = None  # an optimiser passes by what has none
         for buffer, before in zip(self.network.buffers(), self._statistics, strict=True):
             buffer.copy_(before)
+        if self.float32_after_skip and not self.computes_in_float32:
+            self.computes_in_float32 = True
+            log.warning("from step %d on the network computes in float32", self.global_step + 1)
 
     def _refuse_all(self) -> None:
         self._refuse("loss", self._loss_check.check(), self.global_step - 1)

@@ -271,6 +271,7 @@ def build_module(config: Config, task: Task, data: DataModule, network: nn.Modul
         sample_ids=data.split("train").ids,
         seed=config.seed,
         skip_steps=config.get("skip_steps", 0),  # runs of older versions have none
+        float32_after_skip=config.get("float32_after_skip", False),
         channels_last=config.channels_last,
         compile_network=config.compile,
     )

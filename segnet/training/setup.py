@@ -19,6 +19,7 @@ class TrainingSetup:
         sample_ids: names of the training samples, for messages.
         seed: the run's, of dropout and the like.
         skip_steps: how many steps with a gradient that is not finite are left out; one more ends the training.
+        float32_after_skip: compute in float32 after the first such step, under a mixed precision.
         channels_last: feed the network in the channels-last memory layout.
         compile_network: run the training forward pass through ``torch.compile``.
     """
@@ -30,5 +31,6 @@ class TrainingSetup:
     sample_ids: Sequence[str]
     seed: int = 0
     skip_steps: int = 0
+    float32_after_skip: bool = False
     channels_last: bool = True
     compile_network: bool = False

@@ -8,7 +8,12 @@ whatever else changes. ``tests/training/test_version.py`` compares small trainin
 where a change of code asks for the next number.
 """
 
-ADDED_SETTINGS: dict[str, object] = {"init": None, "skip_steps": 0}
+ADDED_SETTINGS: dict[str, object] = {
+    "init": None,
+    "skip_steps": 0,
+    "float32_after_skip": False,
+    "data.verify": True,
+}
 """Config paths that are newer than this version of the training, with the value that leaves the training as it was.
 
 A setting that is added here, with its default, does not turn the finished runs of an ablation into others.

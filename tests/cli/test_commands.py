@@ -3,10 +3,12 @@
 import datetime
 import json
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +17,9 @@ from PIL import Image
 import segnet
 from segnet.cli import evaluate, predict, train
 from segnet.cli.entry import sweep_folder
-from segnet.config import load_config
+from segnet.config import compose, load_config
 from segnet.metrics import read_scores
+from segnet.training.run import train as train_run
 from tests.folder_listing import listing
 
 TINY = [
@@ -62,11 +65,18 @@ def call(monkeypatch, capsys):
     return called
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Train once for all tests that want a run."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    train_run(compose(TINY), folder)
+    return folder
+
+
 @pytest.fixture
-def run_dir(call, tmp_path):
-    code, _, err = call(train, *TINY, f"run_dir={tmp_path / 'run'}")
-    assert code == 0, err
-    return tmp_path / "run"
+def run_dir(trained, tmp_path):
+    """A run of the test's own."""
+    return Path(shutil.copytree(trained, tmp_path / "run"))
 
 
 def assert_one_sentence(result, text):
@@ -77,7 +87,10 @@ def assert_one_sentence(result, text):
     assert len(err.strip().splitlines()) == 1
 
 
-def test_train_evaluate_and_predict_in_a_row(call, run_dir, tmp_path):
+def test_train_evaluate_and_predict_in_a_row(call, tmp_path):
+    run_dir = tmp_path / "run"
+    code, _, err = call(train, *TINY, f"run_dir={run_dir}")
+    assert code == 0, err
     metrics = json.loads((run_dir / "metrics.json").read_text())
     assert "training on 8 images" in (run_dir / "train.log").read_text()
     code, out, _ = call(evaluate, f"run={run_dir}")
@@ -309,6 +322,8 @@ def test_shell_completion_and_help(call):
     assert any(line.startswith("  upsampler      bed_of_nails bicubic [bilinear] carafe") for line in lines)
     assert any(line.startswith("  data           ade20k [brain] camvid ") for line in lines)  # base is no choice
     assert any(line.startswith("  seed: 0") for line in lines)
+    assert any(line.startswith("  callbacks      average [default]") for line in lines)
+    assert not any("preset" in line for line in lines)  # what model=... proposes
     code, out, _ = call(train, "-sc", "install=bash")
     assert code == 0
     assert "complete " in out

@@ -94,21 +94,24 @@ def test_a_set_that_is_not_there_is_an_error_of_each_split(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["action=null"], "say what to do first: segnet-data describe or download or show or verify, as in"),
+        (
+            ["action=null"],
+            "say what to do first: segnet-data describe or download or show or verify, as in segnet-data verify",
+        ),
         (["action=mend"], "and not mend"),
         (["fix=all"], "fix=all is not allowed: give list, or null"),
         (["threads=0"], "threads=0 is not allowed"),
         (["data=folder"], "say data.root=FOLDER"),
-        (["action=describe", "images=0"], "images=0 is not allowed: give a number from 1 up, or null"),
-        (["action=describe", "budget_gib=0"], "budget_gib=0 is not allowed: give a number above 0"),
-        (["action=describe", "ceiling_images=-1"], "ceiling_images=-1 is not allowed: give a number from 0 up"),
-        (["action=show", "draws=0"], "draws=0 is not allowed: give a number from 1 up"),
-        (["action=show", "shown=0"], "shown=0 is not allowed: give a number from 1 up"),
         (["action=download"], "data=shapes has nothing to download"),
         (
             ["action=download", "data=cityscapes", "data.root=nowhere"],
             "Cityscapes is not downloaded, because it needs an account: get it from https://www.cityscapes-dataset.com",
         ),
+        (["action=describe", "images=0"], "images=0 is not allowed: give a number from 1 up, or null"),
+        (["action=describe", "budget_gib=0"], "budget_gib=0 is not allowed: give a number above 0"),
+        (["action=describe", "ceiling_images=-1"], "ceiling_images=-1 is not allowed: give a number from 0 up"),
+        (["action=show", "draws=0"], "draws=0 is not allowed: give a number from 1 up"),
+        (["action=show", "shown=0"], "shown=0 is not allowed: give a number from 1 up"),
     ],
 )
 def test_mistakes_are_sentences(overrides, message):

@@ -55,7 +55,8 @@ def test_tables_have_a_row_for_each_split_class_and_upsampler(data, description)
     assert [row[0] for row in words.classes_table(description, data).rows] == data.classes
     names = [row[0] for row in words.ceilings_table(description).rows]
     assert names[:2] == ["nearest", "bilinear"]
-    for table in (words.splits_table(description), words.classes_table(description, data)):
+    tables = (words.splits_table(description), words.classes_table(description, data))
+    for table in (*tables, words.weights_table(description, data)):
         assert {len(row[1]) for row in table.rows} == {len(table.columns)}
 
 

@@ -87,6 +87,7 @@ def name_of(combination: dict[str, str]) -> str:
     return "-".join(combination.values())
 
 
+LARGE_PRESETS = {"deeplabv3plus", "unet_resnet18"}
 PRESETS = sorted(set(choices("model")) - {"encoder_decoder"})
 SMALL_PRESETS = {
     "segnet": ["encoder.widths=[4,4,8,8,12,12]"],

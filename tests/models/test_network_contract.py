@@ -15,6 +15,7 @@ from tests.models.combinations import (
     BACKBONES,
     COMBINATIONS,
     LARGE,
+    LARGE_PRESETS,
     PARTS,
     PLAIN,
     PRESETS,
@@ -138,8 +139,9 @@ def test_preset_meets_the_contract(preset):
     check_contract(network)
 
 
+MARKED_PRESETS = [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE_PRESETS)) for name in PRESETS]
 NETWORKS_OF_EACH_OPERATOR = [
-    *(pytest.param(small_preset(preset), id=preset) for preset in PRESETS),
+    *(pytest.param(small_preset(*name.values), id=name.values[0], marks=name.marks) for name in MARKED_PRESETS),
     *(pytest.param([*OVERRIDES_OF_ARMS, f"upsampler={name}"], id=name) for name in choices("upsampler")),
 ]
 
@@ -158,7 +160,7 @@ def test_networks_can_be_converted_to_other_float_types(overrides):
                 torch.testing.assert_close(logits.float(), expected, rtol=0, atol=1e-4 * expected.abs().max().item())
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", MARKED_PRESETS)
 def test_weights_survive_saving(preset, tmp_path):
     network, other = build_network(small_preset(preset)), build_network([*small_preset(preset), "seed=1"])
     images = torch.rand(2, 3, 21, 13, generator=torch.Generator().manual_seed(2))
@@ -184,7 +186,7 @@ def test_arms_with_one_seed_share_their_start():
     assert "decoder.stages.0.upsampler.weight" in arms["transposed_conv"].keys() - plain.keys()
 
 
-@pytest.mark.parametrize("encoder", ["plain", "mobilenet_v3_small"])
+@pytest.mark.parametrize("encoder", ["plain", pytest.param("mobilenet_v3_small", marks=pytest.mark.slow)])
 def test_seeds_differ_and_repeat(encoder):
     overrides = ["data=shapes", f"encoder={encoder}", *SMALL.get(encoder, [])]
     torch.manual_seed(7)

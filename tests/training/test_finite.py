@@ -5,11 +5,12 @@ import math
 import pytest
 import torch
 
+from segnet.build import data_from_config, network_from_config, task_from_config
 from segnet.errors import UserError
 from segnet.training.callbacks import History
 from segnet.training.loss_check import non_finite_tensors
 from segnet.training.module import TrainingModule
-from segnet.training.run import train
+from segnet.training.run import build_module, train
 
 
 @pytest.fixture(autouse=True)
@@ -89,3 +90,33 @@ def test_no_more_steps_are_left_out_than_allowed(tiny_config, tmp_path, monkeypa
 def test_the_number_of_steps_is_checked(tiny_config, tmp_path, value):
     with pytest.raises(UserError, match=r"skip_steps=.* is not allowed: give an integer from 0 up"):
         train(tiny_config(f"skip_steps={value}"), tmp_path)
+
+
+def test_after_a_step_that_was_left_out_the_network_computes_in_float32(tiny_config, tmp_path, monkeypatch, caplog):
+    break_gradients(monkeypatch, 1)
+    config = tiny_config("trainer.precision=bf16-mixed", "skip_steps=1", "float32_after_skip=true")
+    dtypes = []
+    ended = TrainingModule.forward
+
+    def watched(self, images):
+        output = ended(self, images)
+        dtypes.append((self.training, output.dtype))
+        return output
+
+    monkeypatch.setattr(TrainingModule, "forward", watched)
+    assert train(config, tmp_path)["status"] == "completed"
+    assert "from step 2 on the network computes in float32" in caplog.text
+    assert [dtype for training, dtype in dtypes if training] == [torch.bfloat16] * 2 + [torch.float32] * 2
+    assert dtypes[-1] == (False, torch.float32)
+    assert kept(tmp_path, "last")["float32"] is True
+    module = build_module(config, task_from_config(config), data_from_config(config), network_from_config(config))
+    module.on_load_checkpoint({"float32": kept(tmp_path, "last")["float32"]})
+    assert module.computes_in_float32
+
+
+@pytest.mark.parametrize(
+    "overrides", [("trainer.precision=bf16-mixed",), ("skip_steps=1", "trainer.precision=32-true")]
+)
+def test_float32_after_a_step_needs_one_that_may_be_left_out(tiny_config, tmp_path, overrides):
+    with pytest.raises(UserError, match=r"float32_after_skip=true is for trainer.precision=bf16-mixed with skip_steps"):
+        train(tiny_config("float32_after_skip=true", *overrides), tmp_path)

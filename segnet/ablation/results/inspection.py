@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from segnet.ablation.design.files import INSPECTION, INSPECTION_ARRAYS
+from segnet.arrays_file import read_arrays
 from segnet.run_folder import write_whole
 
 Pixels = npt.NDArray[np.uint8]
@@ -120,19 +121,19 @@ def read_inspection(root: Path) -> Inspection | None:
     try:
         numbers = json.loads((root / INSPECTION).read_text())
         arms = numbers.pop("names")
-        with np.load(root / INSPECTION_ARRAYS, allow_pickle=False) as arrays:
-            maps = {arm: arrays[f"map{number}"] for number, arm in enumerate(arms)}
-            crops = [
-                Crop(
-                    crop["name"],
-                    tuple(crop["place"]),
-                    crop["disagreement"],
-                    arrays[f"image{number}"],
-                    arrays[f"label{number}"],
-                    {arm: arrays[f"prediction{number}_{place}"] for place, arm in enumerate(arms)},
-                )
-                for number, crop in enumerate(numbers.pop("crops"))
-            ]
+        arrays = read_arrays(root / INSPECTION_ARRAYS)
+        maps = {arm: arrays[f"map{number}"] for number, arm in enumerate(arms)}
+        crops = [
+            Crop(
+                crop["name"],
+                tuple(crop["place"]),
+                crop["disagreement"],
+                arrays[f"image{number}"],
+                arrays[f"label{number}"],
+                {arm: arrays[f"prediction{number}_{place}"] for place, arm in enumerate(arms)},
+            )
+            for number, crop in enumerate(numbers.pop("crops"))
+        ]
     except (OSError, ValueError, KeyError):
         return None
     return Inspection(cast(InspectionNumbers, numbers), maps, crops)

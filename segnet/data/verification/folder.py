@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from segnet.data.datasets.folder import Folder
-from segnet.data.datasets.folder.description import FILE, look_at, read_description, split_samples
-from segnet.data.datasets.folder.layout import Layout, Sample, Unpaired, find_layout
+from segnet.data.datasets.folder.content import description_file, description_of, missing_keys, read_given
+from segnet.data.datasets.folder.description import look_at, split_samples
+from segnet.data.datasets.folder.layout import find_layout
 from segnet.data.datasets.folder.masks import MOST_CLASSES, distinct_colours, is_coloured
+from segnet.data.datasets.folder.outlines import read_outlines
+from segnet.data.datasets.folder.samples import OUTLINES, LabelKind, Sample, Unpaired, base_folder
 from segnet.data.images import read_image, read_label
 from segnet.data.verification.problems import Problem
 from segnet.devices import available_cores
@@ -37,18 +40,20 @@ def folder_splits(root: Path) -> FolderSplits:
     unpaired = Unpaired()
     layout = find_layout(root, unpaired)
     problems = [_alone(path, "mask") for path in unpaired.images] + [_alone(path, "image") for path in unpaired.masks]
-    if (root / FILE).is_file():
-        description = read_description(root / FILE)
-    else:
-        bad = _bad_masks(root, [sample for samples in layout.splits.values() for sample in samples])
-        bad |= _bad_images(root, [one for some in layout.splits.values() for one in some if one not in bad])
+    path = description_file(root)
+    given = read_given(path)
+    if missing_keys(given):
+        base = base_folder(root)
+        bad = _bad_labels(base, layout.labels, [sample for samples in layout.splits.values() for sample in samples])
+        bad |= _bad_images(base, [one for some in layout.splits.values() for one in some if one not in bad])
         problems += bad.values()
         kept = {name: tuple(one for one in some if one not in bad) for name, some in layout.splits.items()}
-        layout = Layout(layout.name, kept)
+        layout = replace(layout, splits=kept)
         if not any(kept.values()):
             first = next(iter(problems)).detail if problems else "it is empty"
             raise UserError(f"no image of {root} has a mask that can be taken: {first}")
-        description = look_at(root, layout)
+        given = look_at(root, layout, given)
+    description = description_of(path, given)
     samples = split_samples(layout, description.splits)
     splits = {name: Folder(name, root, None, description, samples[name]) for name in ("train", "val", "test")}
     return FolderSplits(splits, list(description.classes), problems)
@@ -61,6 +66,17 @@ def _alone(path: Path, partner: str) -> Problem:
 
 def _bad_images(root: Path, samples: list[Sample]) -> dict[Sample, Problem]:
     return _unreadable(samples, lambda sample: read_image(root / sample.image, 3))
+
+
+def _bad_labels(root: Path, kind: LabelKind | None, samples: list[Sample]) -> dict[Sample, Problem]:
+    if kind not in OUTLINES:
+        return _bad_masks(root, samples)
+
+    def look(sample: Sample) -> None:
+        image = read_image(root / sample.image, 3)
+        read_outlines(kind, root / sample.mask, root / sample.image, (image.shape[0], image.shape[1]))
+
+    return _unreadable(samples, look)
 
 
 def _bad_masks(root: Path, samples: list[Sample]) -> dict[Sample, Problem]:

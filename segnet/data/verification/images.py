@@ -8,6 +8,7 @@ from PIL import Image
 from segnet.data.verification.problems import Problem, Severity
 
 ORIENTATION = 0x0112  # EXIF tag
+BITS_PER_SAMPLE = 258  # TIFF tag
 ROWS, COLUMNS = 16, 16
 LEAST_CONTRAST = 4.0
 """Standard deviation in grey levels below which an image is so flat that its fingerprint says nothing."""
@@ -35,11 +36,17 @@ def strange_header(path: Path, split: str, sample: str) -> list[Problem]:
                 found.append(("note", "alpha channel", "left out; colours below transparent places are taken"))
             if image.mode == "CMYK":
                 found.append(("warning", "CMYK", "turned to RGB without a colour profile: save it as RGB"))
-            if image.mode.startswith("I") or image.mode == "F":
+            if image.mode.startswith("I") or image.mode == "F" or max(_depths(image)) > 8:
                 found.append(("note", "more than 8 bits", "brought to 8 by the range of its type, 0..65535 or 0..1"))
     except (OSError, SyntaxError, ValueError, EOFError):
         return []
     return [Problem(severity, kind, split, sample, detail) for severity, kind, detail in found]
+
+
+def _depths(image: Image.Image) -> tuple[int, ...]:
+    """Return the bits of each channel as a TIFF file says them, which Pillow may show as 8."""
+    depths: tuple[int, ...] = getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (8,))
+    return depths
 
 
 def fingerprint(image: np.ndarray) -> np.ndarray | None:

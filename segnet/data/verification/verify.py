@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from segnet.data.cache import CachedDataset
+from segnet.data.integrity import count_values, other_channels
 from segnet.data.module import SPLITS, DataModule
 from segnet.data.samples import SegmentationDataset
 from segnet.data.verification.images import alike, fingerprint, strange_header
@@ -17,15 +19,29 @@ from segnet.data.verification.problems import Problem, by_severity
 from segnet.errors import UserError
 from segnet.randomness import numpy_stream
 
+Progress = Callable[[Iterable["SampleFacts"], int], Iterable["SampleFacts"]]
+"""Passes on the samples that it is given, one after another, of which there are so many; shows a bar."""
+
 
 @dataclass
-class _Sample:
-    """What reading one sample told."""
+class SampleFacts:
+    """What reading one sample told.
+
+    Attributes:
+        split: its split.
+        name: of the sample.
+        problems: that it has by itself.
+        counts: pixels of each value of the label, ``(256,)``; None where it could not be read.
+        size: height and width of the image.
+        content: hash of the image.
+        fingerprint: of the image, see :func:`segnet.data.verification.images.fingerprint`.
+    """
 
     split: str
     name: str
     problems: list[Problem] = field(default_factory=list)
     counts: np.ndarray | None = None
+    size: tuple[int, int] = (0, 0)
     content: bytes = b""
     fingerprint: np.ndarray | None = None
 
@@ -47,27 +63,49 @@ def verify_splits(
     classes: Sequence[str],
     ignore_index: int,
     threads: int = 2,
-    progress: Callable[[Iterable[object], int], Iterable[object]] | None = None,
+    progress: Progress | None = None,
 ) -> list[Problem]:
-    """Read every sample once and return all problems, errors first.
+    """Read every sample once and return all problems; see :func:`read_splits` and :func:`find_problems`."""
+    return find_problems(read_splits(splits, None, threads, progress), splits, classes, ignore_index)
+
+
+def read_splits(
+    splits: Mapping[str, SegmentationDataset],
+    channels: int | None = None,
+    threads: int = 2,
+    progress: Progress | None = None,
+) -> list[SampleFacts]:
+    """Read every sample once.
+
+    Args:
+        splits: by name; what is wrong with a sample of one behind a cache is what is wrong with its files.
+        channels: that images should have; None takes any number.
+        threads: that read.
+        progress: see :data:`Progress`.
+    """
+    places = [(split, index) for split, dataset in splits.items() for index in range(len(dataset.ids))]
+    with ThreadPoolExecutor(threads) as pool:
+        read = pool.map(lambda place: _read(splits[place[0]], place[0], place[1], channels), places)
+        return list(read if progress is None else progress(read, len(places)))
+
+
+def find_problems(
+    samples: Sequence[SampleFacts],
+    splits: Mapping[str, SegmentationDataset],
+    classes: Sequence[str],
+    ignore_index: int,
+) -> list[Problem]:
+    """Return all problems of samples that were read, errors first.
 
     Found are files that cannot be read, sizes that differ, labels that are no class, classes that a split has not,
     images that are the same or almost the same in two splits, and what files have that is resolved silently.
 
     Args:
+        samples: see :func:`read_splits`.
         splits: by name.
         classes: names of the classes 0..K-1.
         ignore_index: label that is not scored.
-        threads: that read.
-        progress: passes on the samples that it is given, one after another, of which there are so many; shows a bar.
     """
-    places = [(split, index) for split, dataset in splits.items() for index in range(len(dataset.ids))]
-    samples: list[_Sample] = []
-    with ThreadPoolExecutor(threads) as pool:
-        read = pool.map(lambda place: _read(splits[place[0]], *place), places)
-        for sample in read if progress is None else progress(read, len(places)):
-            assert isinstance(sample, _Sample)
-            samples.append(sample)
     problems = [problem for sample in samples for problem in sample.problems]
     problems += _empty_splits(splits)
     problems += _strange_labels(samples, len(classes), ignore_index)
@@ -76,25 +114,30 @@ def verify_splits(
     return by_severity(problems)
 
 
-def _read(dataset: SegmentationDataset, split: str, index: int) -> _Sample:
+def _read(dataset: SegmentationDataset, split: str, index: int, channels: int | None) -> SampleFacts:
     """Read one sample; what is wrong with it is among its problems."""
     name = str(dataset.ids[index])
-    sample = _Sample(split, name)
-    files: Callable[[int], Sequence[Path]] | None = getattr(dataset, "files", None)
-    if files is not None:
-        sample.problems += strange_header(Path(files(index)[0]), split, name)
+    sample = SampleFacts(split, name)
+    source = dataset.dataset if isinstance(dataset, CachedDataset) else dataset
+    files: Callable[[int], Sequence[Path]] | None = getattr(source, "files", None)
     try:
+        if files is not None:
+            sample.problems += strange_header(Path(files(index)[0]), split, name)
         image, label = dataset.load(index, numpy_stream("integrity", index))
     except UserError as error:
         kind = _kind(str(error))
         sample.problems.append(Problem("error", kind, split, name, str(error), name))
         return sample
-    if image.shape[:2] != label.shape:
+    sample.size = (image.shape[0], image.shape[1])
+    if sample.size != label.shape:
         detail = f"the image is {image.shape[1]}x{image.shape[0]}, the label {label.shape[1]}x{label.shape[0]}"
         sample.problems.append(Problem("error", "sizes differ", split, name, detail, name))
         return sample
-    sample.counts = np.bincount(label.ravel(), minlength=256)
-    sample.content = hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()
+    if channels not in (None, image.shape[2]):
+        detail = other_channels(name, image.shape[2], channels)
+        sample.problems.append(Problem("error", "other channels", split, name, detail))
+    sample.counts = count_values(label)
+    sample.content = hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest()
     sample.fingerprint = fingerprint(image)
     return sample
 
@@ -120,7 +163,7 @@ def _empty_splits(splits: Mapping[str, SegmentationDataset]) -> list[Problem]:
     ]
 
 
-def _strange_labels(samples: Sequence[_Sample], classes: int, ignore_index: int) -> list[Problem]:
+def _strange_labels(samples: Sequence[SampleFacts], classes: int, ignore_index: int) -> list[Problem]:
     seen = sum((sample.counts for sample in samples if sample.counts is not None), np.zeros(256, np.int64))
     problems = []
     for sample in samples:
@@ -140,7 +183,7 @@ def _strange_labels(samples: Sequence[_Sample], classes: int, ignore_index: int)
 
 
 def _absent_classes(
-    samples: Sequence[_Sample], splits: Iterable[str], classes: Sequence[str], ignore_index: int
+    samples: Sequence[SampleFacts], splits: Iterable[str], classes: Sequence[str], ignore_index: int
 ) -> list[Problem]:
     problems = []
     for split in splits:
@@ -157,9 +200,9 @@ def _absent_classes(
     return problems
 
 
-def _duplicates(samples: Sequence[_Sample]) -> list[Problem]:
+def _duplicates(samples: Sequence[SampleFacts]) -> list[Problem]:
     """Find images that are in two splits, which then leak from training into the scores; or twice in one."""
-    first: dict[bytes, _Sample] = {}
+    first: dict[bytes, SampleFacts] = {}
     problems, same = [], set()
     for sample in samples:
         if not sample.content:

@@ -10,6 +10,7 @@ from torch import nn
 from segnet.data import DataModule
 from segnet.data.samples import Sample
 from segnet.metrics import image_confusions, scores
+from segnet.tasks.panel_rows import choose_rows, shorten
 from segnet.tasks.segmentation.pictures import WRONG_COLOUR, colour_of_ignored, colourise, error_map
 from segnet.tasks.segmentation.prediction import predict, predict_batches
 
@@ -17,7 +18,6 @@ CELL = 3.2
 """Width of a picture, inches."""
 TITLE = 0.5
 """Height of what stands above a row, inches."""
-LONGEST_NAME = 44
 
 
 def draw_panel(network: nn.Module, data: DataModule, split: str) -> bytes:
@@ -69,28 +69,6 @@ def image_mious(network: nn.Module, data: DataModule, split: str) -> np.ndarray:
         for confusion in image_confusions(predictions, labels, *facts)
     ]
     return np.array(found)
-
-
-def choose_rows(mious: np.ndarray) -> list[tuple[str, int]]:
-    """Choose the worst, the median and the best image, each once; one that has no score only where none has.
-
-    Returns:
-        The rule and the place of each.
-    """
-    order = [int(place) for place in np.argsort(mious, kind="stable") if not np.isnan(mious[place])]
-    if not order:
-        return [("first", 0)]
-    chosen = {"worst": order[0], "median": order[(len(order) - 1) // 2], "best": order[-1]}
-    once: dict[int, str] = {}
-    for rule, place in sorted(chosen.items(), key=lambda pair: pair[0] == "median"):
-        once.setdefault(place, rule)
-    return sorted(((rule, place) for place, rule in once.items()), key=lambda row: order.index(row[1]))
-
-
-def shorten(name: str) -> str:
-    """Leave out the middle of a long name."""
-    half = LONGEST_NAME // 2
-    return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def _percent(miou: float) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from segnet.data import DataModule
 from segnet.data.facts import DataFacts
+from segnet.data.verification import Problem, verify_once
 from segnet.errors import UserError
 from segnet.metrics import BOUNDARY_DEFINITION, MIOU_DEFINITION, SMALL_OBJECT_DEFINITION, scores
 from segnet.tasks.segmentation.panel import draw_panel
@@ -49,7 +50,10 @@ class Segmentation:
         return image_shape
 
     def check(self, data: DataModule, world_size: int) -> None:
-        """Check the labels and the batch size, and say which classes cannot be learned."""
+        """Verify the data set, check labels and batch size, and say which classes cannot be learned."""
+        data.check_batch_size(world_size)
+        if data.verify:
+            warn_of(verify_once(data))
         data.check(world_size)
         absent = data.absent_classes()
         if absent and is_first_process():
@@ -150,3 +154,15 @@ class Segmentation:
             )
             for place, image in enumerate(images)
         ]
+
+
+def warn_of(problems: Sequence[Problem]) -> None:
+    """Say of what kinds the problems of a data set are."""
+    if problems and is_first_process():
+        kinds = ", ".join(dict.fromkeys(problem.kind for problem in problems))
+        log.warning(
+            "the data set has %d warning%s: %s; segnet-data verify, with the same data=..., lists them",
+            len(problems),
+            "" if len(problems) == 1 else "s",
+            kinds,
+        )

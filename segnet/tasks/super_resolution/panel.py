@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from segnet.data import DataModule
 from segnet.data.samples import as_float
 from segnet.metrics import psnr
+from segnet.tasks.panel_rows import choose_rows, shorten
 from segnet.tasks.super_resolution.low_resolution import low_resolution_pair
 from segnet.tasks.super_resolution.network import enlarge
 
@@ -21,26 +22,30 @@ LARGEST_CROP = 48
 LARGEST_ERROR = 0.25
 
 
-def draw_panel(network: nn.Module, data: DataModule, split: str, factor: int, rows: int = 4) -> bytes:
-    """Draw ``rows`` evenly spaced samples of a split, of each the part where bicubic interpolation errs most.
+def draw_panel(network: nn.Module, data: DataModule, split: str, factor: int) -> bytes:
+    """Draw the images on which the network does worst, median and best, by the PSNR of the whole image.
 
-    The titles say the PSNR of the whole image. Returns the picture as PNG.
+    Of each the part is shown where bicubic interpolation errs most.
+
+    Returns:
+        The picture as PNG.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     network.eval()
     samples, names = data.eval_loader(split).dataset, data.split(split).ids
-    chosen = np.unique(np.linspace(0, len(names) - 1, rows).round().astype(int))
+    found = [psnr(*_enlarge(network, samples[index]["image"], factor)[1:]).item() for index in range(len(names))]
+    chosen = choose_rows(np.array(found))
     height, width = (min(LARGEST_CROP, side) for side in samples[0]["image"].shape[-2:])
     cell = 2.6
     figure = Figure(figsize=(5 * cell + 1, len(chosen) * (cell * height / width + 0.3)), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(chosen), 5, squeeze=False)
     error_maps = []
-    for row, index in zip(axes, chosen, strict=True):
-        error_maps.append(_draw_row(row, network, samples[int(index)]["image"], factor))
-        row[0].set_ylabel(names[int(index)], fontsize=7)
+    for row, (rule, index) in zip(axes, chosen, strict=True):
+        error_maps.append(_draw_row(row, network, samples[index]["image"], factor))
+        row[0].set_ylabel(f"{rule} of {len(names)}\n{shorten(names[index])}", fontsize=8)
     bar = figure.colorbar(error_maps[0], ax=axes, shrink=0.6, extend="max")
     bar.set_label("absolute error of the network, mean over the channels")
     picture = io.BytesIO()
@@ -48,12 +53,16 @@ def draw_panel(network: nn.Module, data: DataModule, split: str, factor: int, ro
     return picture.getvalue()
 
 
+@torch.inference_mode()
+def _enlarge(network: nn.Module, image: Tensor, factor: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what the network sees of an image ``(C, H, W)``, what it makes of it, and what it should be."""
+    small, target = low_resolution_pair(as_float(image)[None], factor)
+    return small, network(small.to(next(network.parameters()).device)).cpu().clamp(0, 1), target
+
+
 def _draw_row(axes: np.ndarray, network: nn.Module, image: Tensor, factor: int) -> "AxesImage":
     """Draw one sample and return its error map, which the colour bar explains."""
-    device = next(network.parameters()).device
-    small, target = low_resolution_pair(as_float(image)[None], factor)
-    with torch.inference_mode():
-        enlarged = network(small.to(device)).cpu().clamp(0, 1)
+    small, enlarged, target = _enlarge(network, image, factor)
     bicubic = enlarge(small, factor).clamp(0, 1)
     top, left, side = _worst_window((bicubic - target).abs().mean(1, keepdim=True), factor)
     nearest = small.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)

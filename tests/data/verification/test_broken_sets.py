@@ -215,9 +215,9 @@ BROKEN = {
     "a folder named as an image": (a_folder_for_an_image, "error: missing pair: it has no image"),
     "dead link": (dead_link, "error: missing pair: it has no image"),
     "dataset.yaml no YAML": (lambda r: (r / "dataset.yaml").write_text("a: [1"), "dataset.yaml is not a YAML file"),
-    "dataset.yaml lacks keys": (
-        lambda r: (r / "dataset.yaml").write_text("masks: index"),
-        "dataset.yaml should have the keys",
+    "dataset.yaml has another key": (
+        lambda r: (r / "dataset.yaml").write_text("mask: index"),
+        "dataset.yaml has the keys layout, masks,",
     ),
     "classes a number": (lambda r: change_description(r, classes=3), "classes is 3, and has to be a mapping"),
     "ignore a number": (lambda r: change_description(r, ignore=255), "ignore is 255, and has to be a list"),
@@ -229,7 +229,10 @@ BROKEN = {
         lambda r: change_description(r, splits={"val": 2.0}),
         "splits.val is 2.0, and has to be a share from 0 to below 1",
     ),
-    "masks of no kind": (lambda r: change_description(r, masks="rgb"), "masks is 'rgb', and has to be index or colour"),
+    "masks of no kind": (
+        lambda r: change_description(r, masks="rgb"),
+        "masks is 'rgb', and has to be one of index, c",
+    ),
 }
 
 

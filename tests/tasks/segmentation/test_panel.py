@@ -9,7 +9,7 @@ from segnet.build import data_from_config
 from segnet.config import load_config
 from segnet.metrics import read_scores
 from segnet.run_folder import scores_file
-from segnet.tasks.segmentation.panel import choose_rows, draw_panel, image_mious, shorten
+from segnet.tasks.segmentation.panel import draw_panel, image_mious
 
 
 def test_the_panel_is_a_picture(run):
@@ -30,27 +30,6 @@ def test_images_are_scored_as_the_run_counted_them(run):
         union = confusion.sum(0) + confusion.sum(1) - confusion.diagonal()
         expected.append((confusion.diagonal()[union > 0] / union[union > 0]).mean())
     assert found == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(
-    ("mious", "rows"),
-    [
-        ([0.5, 0.1, 0.9, 0.3, 0.7], [("worst", 1), ("median", 0), ("best", 2)]),
-        ([0.5, np.nan, 0.1], [("worst", 2), ("best", 0)]),
-        ([0.5], [("worst", 0)]),
-        ([np.nan, np.nan], [("first", 0)]),
-    ],
-)
-def test_rows_are_the_worst_the_median_and_the_best(mious, rows):
-    assert choose_rows(np.array(mious)) == rows
-
-
-def test_a_long_name_keeps_its_ends():
-    assert shorten("0001TP_008550") == "0001TP_008550"
-    short = shorten("a" * 50 + "b" * 50)
-    assert len(short) == 44
-    assert short.startswith("aaa")
-    assert short.endswith("bbb")
 
 
 def test_rows_of_mixed_sizes_leave_no_gap(run, monkeypatch):

@@ -7,6 +7,7 @@ from segnet.config import compose, config_dir, instantiate
 from segnet.errors import UserError
 from segnet.models.initialisation import initialise
 from segnet.tasks.super_resolution.network import SuperResolutionNetwork
+from tests.models.combinations import LARGE_PRESETS
 
 TASK = ["task=super_resolution", "data=shapes"]
 
@@ -64,7 +65,13 @@ def test_every_parameter_learns(overrides):
     assert network.body.head.weight.grad.abs().max() > 0
 
 
-@pytest.mark.parametrize("model", sorted(path.stem for path in (config_dir() / "model").glob("*.yaml")))
+@pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param(path.stem, marks=[pytest.mark.slow] * (path.stem in LARGE_PRESETS))
+        for path in sorted((config_dir() / "model").glob("*.yaml"))
+    ],
+)
 def test_every_model_does_both_tasks(model):
     overrides = [f"model={model}", "data=shapes"]
     assert instantiate(compose(overrides).model).num_classes == 4

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
+from segnet.data.datasets.folder.content import IGNORE_INDEX, FolderDescription, description_file
 from segnet.data.datasets.folder.description import (
-    IGNORE_INDEX,
-    FolderDescription,
     describe_folder,
+    find_samples,
     group_of,
-    split_samples,
 )
-from segnet.data.datasets.folder.layout import Sample, find_layout
 from segnet.data.datasets.folder.masks import classes_of_colours
+from segnet.data.datasets.folder.outlines import UnknownNameError, rasterise, read_outlines
+from segnet.data.datasets.folder.samples import OUTLINES, Sample, base_folder
 from segnet.data.images import read_image, read_label
 from segnet.errors import UserError
 
@@ -26,7 +26,7 @@ class Folder:
 
     Args:
         split: "train", "val" or "test".
-        root: the folder.
+        root: the folder, or a YAML of Ultralytics.
         channels: of the images, 1 or 3; None takes what ``dataset.yaml`` says.
         description: what stands in ``dataset.yaml``; None reads it.
         samples: of this split; None finds them.
@@ -44,18 +44,25 @@ class Folder:
         description: FolderDescription | None = None,
         samples: Sequence[Sample] | None = None,
     ) -> None:
-        self.root = Path(root)
-        description = description or describe_folder(self.root)
-        self.samples = split_samples(find_layout(self.root), description.splits)[split] if samples is None else samples
+        self.root, self.file = base_folder(Path(root)), description_file(Path(root))
+        description = description or describe_folder(Path(root))
+        self.samples = find_samples(Path(root), description.splits)[split] if samples is None else samples
         self.ids: Sequence[str] = [sample.image.as_posix() for sample in self.samples]
         self.groups = [group_of(sample, description.splits.get("group")) for sample in self.samples]
         self.channels, self.masks = channels or description.channels, description.masks
         self.table = value_table(description)
         self.colours = [list(entry.colours) for entry in description.classes.values()]
+        self.names = {name: index for index, entry in enumerate(description.classes.values()) for name in entry.names}
+        if self.masks in OUTLINES:
+            self.names |= dict.fromkeys(map(str, description.ignore), IGNORE_INDEX)
         self.ignored_colours = [tuple(colour) for colour in description.ignore] if self.masks == "colour" else []
 
-    def files(self, index: int) -> tuple[Path, Path]:
-        """Return the files of the image and its mask."""
+    def files(self, index: int) -> tuple[Path, ...]:
+        """Return the files of the image and its label; an image without objects has none in YOLO's form."""
+        image, label = self._paths(index)
+        return (image, label) if self.masks != "yolo" or label.is_file() else (image,)
+
+    def _paths(self, index: int) -> tuple[Path, Path]:
         sample = self.samples[index]
         return self.root / sample.image, self.root / sample.mask
 
@@ -65,14 +72,26 @@ class Folder:
         Raises:
             UserError: a file cannot be read, the two differ in size, or the mask holds what is no class.
         """
-        image_path, mask_path = self.files(index)
-        image, label = read_image(image_path, self.channels), self._read_mask(mask_path)
+        image_path, mask_path = self._paths(index)
+        image = read_image(image_path, self.channels)
+        if self.masks in OUTLINES:
+            return image, self._read_outlines(image_path, mask_path, (image.shape[0], image.shape[1]))
+        label = self._read_mask(mask_path)
         if image.shape[:2] != label.shape:
             raise UserError(
                 f"image and mask differ in size: {image_path} is {image.shape[1]}x{image.shape[0]}, "
                 f"{mask_path} is {label.shape[1]}x{label.shape[0]}"
             )
         return image, label
+
+    def _read_outlines(self, image: Path, path: Path, size: tuple[int, int]) -> np.ndarray:
+        try:
+            return rasterise(read_outlines(self.masks, path, image, size), self.names, size, IGNORE_INDEX)
+        except UnknownNameError as error:
+            raise UserError(
+                f"the label {path} holds an outline {error} of {image.name}, which no class in {self.file} has: "
+                f"add it to a class, or to ignore"
+            ) from error
 
     def _read_mask(self, path: Path) -> np.ndarray:
         unknown: tuple[int, ...] | int | None
@@ -89,7 +108,7 @@ class Folder:
         if unknown is not None:
             raise UserError(
                 f"the mask {path} holds {unknown} ({(label == UNKNOWN).sum()} pixels), which no class in "
-                f"{self.root / 'dataset.yaml'} has: add it to a class, or to ignore"
+                f"{self.file} has: add it to a class, or to ignore"
             )
         return label
 

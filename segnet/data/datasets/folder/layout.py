@@ -1,53 +1,24 @@
 """Which image belongs to which mask, and to which split, in a folder as people keep them."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from segnet.data.datasets.folder.content import description_file, read_given
+from segnet.data.datasets.folder.lists import by_lists, listed_pairs, split_lists
+from segnet.data.datasets.folder.named import coco, ultralytics, voc
+from segnet.data.datasets.folder.patterns import by_patterns
+from segnet.data.datasets.folder.samples import SPLIT_FOLDERS, LabelKind, Layout, Sample, Unpaired, base_folder
 from segnet.data.images import SUFFIXES, read_lines
 from segnet.errors import UserError
 
 IMAGE_FOLDERS = ("images", "image", "imgs", "img", "JPEGImages")
 MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations", "annots", "gt", "SegmentationClass")
-SPLIT_FOLDERS: Mapping[str, tuple[str, ...]] = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
 MASK_ENDINGS = ("_mask", "_label", "_labels", "_seg", "_segmentation", "_gt", "_L")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image and its mask, both as paths below the root."""
-
-    image: Path
-    mask: Path
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What was found.
-
-    Attributes:
-        name: how files are arranged, for a reader.
-        splits: the samples of "train", "val" and "test", or all of them under "all" where the folders name no splits.
-    """
-
-    name: str
-    splits: Mapping[str, tuple[Sample, ...]]
 
 
 LEAVE_OUT = "leave_out.txt"
 """Lists images, a path below the root in each line, that are treated as if they were not there, and their masks too."""
-
-
-@dataclass
-class Unpaired:
-    """Files without a partner, below the root, where they are collected instead of refused."""
-
-    images: list[Path] = field(default_factory=list)
-    masks: list[Path] = field(default_factory=list)
 
 
 def find_layout(root: Path, unpaired: Unpaired | None = None) -> Layout:
@@ -55,32 +26,55 @@ def find_layout(root: Path, unpaired: Unpaired | None = None) -> Layout:
 
     Known are, with ``images`` and ``masks`` standing for the usual names of both: ``images/`` beside ``masks/``;
     ``train/images`` and ``train/masks``; ``images/train`` and ``masks/train``; ``train/`` beside ``trainannot/``; and
-    masks beside their images, called ``NAME_mask.png``.
+    masks beside their images, called ``NAME_mask.png``. Instead of masks, ``NAME.json`` of Labelme or ``NAME.txt`` of
+    YOLO; or one JSON of COCO's for all; or a YAML of Ultralytics; or VOC's arrangement with its lists; or lists of
+    images and masks. ``files`` in ``dataset.yaml`` names another. Where folders name no splits, lists may.
 
     Args:
-        root: the folder.
+        root: the folder, or a YAML of Ultralytics.
         unpaired: takes files without a partner; None: they are an error.
 
     Raises:
         UserError: there is no such folder, nothing in it is known, or an image and a mask have no partner.
     """
-    if not root.is_dir():
-        raise UserError(f"data.root={root} is not a folder")
-    found = Unpaired()
-    for find in (_splits_inside, _splits_outside, _side_by_side, _annotated, _suffixed):
+    if not root.is_dir() and not (root.is_file() and root.suffix in (".yaml", ".yml")):
+        raise UserError(f"data.root={root} is not a folder, nor a YAML that describes a data set")
+    found, given = Unpaired(), read_given(description_file(root))
+    layout = by_patterns(root, given["files"], found) if given.get("files") else _known(root, found)
+    if set(layout.splits) == {"all"} or given.get("splits"):
+        layout = by_lists(base_folder(root), layout, split_lists(base_folder(root), given.get("splits", {})))
+    return _without(root, layout, found, unpaired)
+
+
+def _known(root: Path, found: Unpaired) -> Layout:
+    for find in (
+        ultralytics,
+        coco,
+        voc,
+        _splits_inside,
+        _splits_outside,
+        _side_by_side,
+        _annotated,
+        _suffixed,
+        _described,
+    ):
         layout = find(root, found)
         if layout is not None:
-            return _without(root, layout, found, unpaired)
+            return layout
+    layout = listed_pairs(root)
+    if layout is not None:
+        return layout
     raise UserError(
         f"data.root={root} holds no images with masks in an arrangement that is known: put images into "
         f"{root / 'images'} and masks of the same names into {root / 'masks'}, or name a mask NAME_mask.png beside its "
-        f"image"
+        f"image, or say files: {{images: PATTERN, masks: PATTERN}} in {root / 'dataset.yaml'}; docs/guide.md lists "
+        f"what is understood"
     )
 
 
 def _without(root: Path, layout: Layout, found: Unpaired, unpaired: Unpaired | None) -> Layout:
     """Leave out what is listed; refuse or collect what is unpaired beside it."""
-    listing = root / LEAVE_OUT
+    listing = base_folder(root) / LEAVE_OUT
     listed = {Path(line.strip()) for line in read_lines(listing) if line.strip()} if listing.is_file() else set()
     found.images = [path for path in found.images if path not in listed]
     found.masks = [path for path in found.masks if path not in listed]
@@ -93,12 +87,14 @@ def _without(root: Path, layout: Layout, found: Unpaired, unpaired: Unpaired | N
         split: tuple(sample for sample in samples if sample.image not in listed)
         for split, samples in layout.splits.items()
     }
-    return Layout(layout.name, kept)
+    return replace(layout, splits=kept)
 
 
 def _side_by_side(root: Path, unpaired: Unpaired) -> Layout | None:
     pair = _image_and_mask_folder(root)
-    return pair and Layout(f"{pair[0].name}/ beside {pair[1].name}/", {"all": _pairs(root, *pair, unpaired)})
+    return pair and Layout(
+        f"{pair[0].name}/ beside {pair[1].name}/", {"all": _pairs(root, *pair, unpaired)}, _kind(pair[1])
+    )
 
 
 def _splits_outside(root: Path, unpaired: Unpaired) -> Layout | None:
@@ -112,7 +108,7 @@ def _splits_outside(root: Path, unpaired: Unpaired) -> Layout | None:
         return None
     folder, pair = found["train"]
     name = f"{folder.name}/{pair[0].name} beside {folder.name}/{pair[1].name}"
-    return Layout(name, {split: _pairs(root, *pair, unpaired) for split, (_, pair) in found.items()})
+    return Layout(name, {split: _pairs(root, *pair, unpaired) for split, (_, pair) in found.items()}, _kind(pair[1]))
 
 
 def _splits_inside(root: Path, unpaired: Unpaired) -> Layout | None:
@@ -125,7 +121,9 @@ def _splits_inside(root: Path, unpaired: Unpaired) -> Layout | None:
     if "train" not in shared:
         return None
     name = f"{pair[0].name}/{images['train'].name} beside {pair[1].name}/{masks['train'].name}"
-    return Layout(name, {split: _pairs(root, images[split], masks[split], unpaired) for split in shared})
+    return Layout(
+        name, {split: _pairs(root, images[split], masks[split], unpaired) for split in shared}, _kind(masks["train"])
+    )
 
 
 def _annotated(root: Path, unpaired: Unpaired) -> Layout | None:
@@ -139,7 +137,8 @@ def _annotated(root: Path, unpaired: Unpaired) -> Layout | None:
     if "train" not in found:
         return None
     name = " beside ".join(f"{folder.name}/" for folder in found["train"])
-    return Layout(name, {split: _pairs(root, *pair, unpaired) for split, pair in found.items()})
+    kind = _kind(found["train"][1])
+    return Layout(name, {split: _pairs(root, *pair, unpaired) for split, pair in found.items()}, kind)
 
 
 def _suffixed(root: Path, unpaired: Unpaired) -> Layout | None:
@@ -161,6 +160,26 @@ def _suffixed(root: Path, unpaired: Unpaired) -> Layout | None:
     return Layout(f"NAME.* beside NAME{ending}.*", splits)
 
 
+def _described(root: Path, unpaired: Unpaired) -> Layout | None:
+    """Find ``NAME.jpg`` with ``NAME.json`` of Labelme beside it, in folders of splits or none."""
+    folders = dict(_split_folders(root)) or {"all": root}
+    splits = {
+        split: _pairs(root, folder, folder, unpaired, "labelme")
+        for split, folder in folders.items()
+        if _files(folder, [".json"])
+    }
+    if "train" not in splits and "all" not in splits:
+        return None
+    return Layout("NAME.* beside NAME.json", splits, "labelme")
+
+
+def _kind(folder: Path) -> LabelKind | None:
+    """Return what the labels in a folder are: outlines where it has no images but files of that kind."""
+    if _files(folder):
+        return None
+    return "labelme" if _files(folder, [".json"]) else "yolo" if _files(folder, [".txt"]) else None
+
+
 def _split_folders(root: Path) -> Iterator[tuple[str, Path]]:
     for split, names in SPLIT_FOLDERS.items():
         folder = _first_folder(root, names)
@@ -178,14 +197,20 @@ def _first_folder(root: Path, names: Iterable[str]) -> Path | None:
     return next((by_name[name.lower()] for name in names if name.lower() in by_name), None)
 
 
-def _pairs(root: Path, images: Path, masks: Path, unpaired: Unpaired) -> tuple[Sample, ...]:
+def _pairs(
+    root: Path, images: Path, masks: Path, unpaired: Unpaired, kind: LabelKind | None = None
+) -> tuple[Sample, ...]:
     """Join images and masks of the same relative path without its suffix; a mask's name may end in ``_mask``."""
-    by_name = {path.relative_to(masks).with_suffix(""): path for path in _files(masks)}
+    kind = kind or _kind(masks)
+    suffixes = [".json"] if kind == "labelme" else [".txt"] if kind == "yolo" else SUFFIXES
+    by_name = {path.relative_to(masks).with_suffix(""): path for path in _files(masks, suffixes)}
     samples = []
     for image in _files(images):
         name = image.relative_to(images).with_suffix("")
         candidates = [name, *(name.with_name(name.name + ending) for ending in MASK_ENDINGS)]
         mask = next((by_name[candidate] for candidate in candidates if candidate in by_name), None)
+        if mask is None and kind == "yolo":  # where YOLO finds no file, there is no object
+            mask = masks / name.with_name(name.name + ".txt")
         if mask is None:
             unpaired.images.append(image.relative_to(root))
         else:
@@ -197,12 +222,12 @@ def _pairs(root: Path, images: Path, masks: Path, unpaired: Unpaired) -> tuple[S
     return tuple(samples)
 
 
-def _files(folder: Path) -> list[Path]:
-    """Return the image files below a folder, hidden ones left out, in the order of their names."""
+def _files(folder: Path, suffixes: Sequence[str] = SUFFIXES) -> list[Path]:
+    """Return the image files (or others) below a folder, hidden ones left out, in the order of their names."""
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
     )
 
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from segnet.data.datasets.folder.description import FolderDescription, describe_folder, split_samples
-from segnet.data.datasets.folder.layout import find_layout
+from segnet.data.datasets.folder.content import FolderDescription
+from segnet.data.datasets.folder.description import describe_folder, find_samples
 from segnet.errors import UserError
 
 LONGEST_SIDE = 512
@@ -31,7 +31,7 @@ def folder_setting(root: str | None, name: str, scale: float = 1.0) -> Any:
     if name == "classes":
         return {key: list(entry.colour) for key, entry in description.classes.items()}
     if name == "batch_size":
-        return min(BATCH_SIZE, len(split_samples(find_layout(Path(root)), description.splits)["train"]))
+        return min(BATCH_SIZE, len(find_samples(Path(root), description.splits)["train"]))
     if name == "scale":
         return round(min(1.0, LONGEST_SIDE / max(description.size)), 3)
     if name == "crop":

@@ -211,9 +211,9 @@ BROKEN = {
         lambda root: (side_by_side(root), (root / "dataset.yaml").write_text("layout: [")),
         "dataset.yaml is not a YAML file",
     ),
-    "a description that lacks keys": (
-        lambda root: (side_by_side(root), (root / "dataset.yaml").write_text("layout: a\n")),
-        r"dataset.yaml should have the keys .*; look at channels, classes",
+    "a description with another key": (
+        lambda root: (side_by_side(root), (root / "dataset.yaml").write_text("layot: a\n")),
+        r"dataset.yaml has the keys layout, .*; look at layot",
     ),
 }
 

@@ -96,7 +96,7 @@ def test_colours_can_be_read_as_grey(tmp_path):
     ("overrides", "message"),
     [
         ([], "data=folder needs the folder of your images and masks: say data.root=FOLDER, as in data.root=photos"),
-        (["data.root=nowhere"], "data.root=nowhere is not a folder"),
+        (["data.root=nowhere"], "data.root=nowhere is not a folder, nor a YAML that describes a data set"),
     ],
 )
 def test_a_folder_that_is_not_there_is_a_sentence(overrides, message):
