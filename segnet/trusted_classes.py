@@ -26,6 +26,8 @@ OTHERS = frozenset(f"{package}.{name}" for package, names in _OTHERS.items() for
 ``encoder.name`` and built by our own encoders."""
 FORMER = frozenset(["segnet.models.torchvision_encoder.TorchvisionEncoder", "segnet.models.timm_encoder.TimmEncoder"])
 """Names of our own that the configs of older runs have."""
+OF_EXPERIMENTS = frozenset(["segnet.training.batch_record.BatchRecord"])
+"""What an experiment adds to the recipe of its runs, and no shipped configuration names."""
 TARGET = re.compile(r"""\b_target_["']?\s*:\s*["']?([\w.]+)""")
 REFERENCE = re.compile(r"\$\{(?!run_dir\})[^}]*\}?")
 MAX_BYTES = 4_000_000
@@ -106,7 +108,7 @@ def check_contents(values: dict[str, Any], path: Path, shipped: Path) -> None:
         )
     if _all_allowed.get():
         return
-    known = named_in(shipped) | OTHERS | FORMER | _trusted
+    known = named_in(shipped) | OTHERS | FORMER | OF_EXPERIMENTS | _trusted
     unknown = sorted({str(name) for name in targets(values) if not isinstance(name, str) or name not in known})
     if unknown:
         raise UserError(

@@ -2,14 +2,16 @@
 
 import importlib
 import json
+from pathlib import Path
 
 import pytest
 import yaml
 
 import segnet
+from segnet.ablation.experiment import EVERY_RUN
 from segnet.config import compose, config_dir, load_config, to_run_yaml
 from segnet.errors import UserError
-from segnet.trusted_classes import OTHERS, allow_code, named_in, targets
+from segnet.trusted_classes import OF_EXPERIMENTS, OTHERS, TARGET, allow_code, named_in, targets
 from tests.conftest import TINY
 
 
@@ -124,6 +126,21 @@ def test_a_config_that_is_a_trap_is_refused(stranger, text, message):
     run = stranger(lambda values: None, lambda config: config + text)
     with pytest.raises(UserError, match=message):
         load_config(run)
+
+
+def test_runs_of_an_experiment_open_as_others_do(tmp_path, monkeypatch):
+    monkeypatch.setattr("segnet.trusted_classes._trusted", set())  # composing trusts what it is given
+    (tmp_path / "config.yaml").write_text(to_run_yaml(compose([*TINY, *EVERY_RUN])))
+    monkeypatch.setattr("segnet.trusted_classes._trusted", set())
+    assert "batch_record" in load_config(tmp_path).callbacks
+
+
+def test_what_the_package_adds_to_configs_is_known():
+    package = Path(segnet.__file__).parent
+    texts = [path.read_text(encoding="utf-8") for path in package.rglob("*.py")]
+    named = {name for text in texts for name in TARGET.findall(text)}
+    assert named
+    assert named <= named_in(config_dir()) | OTHERS | OF_EXPERIMENTS
 
 
 def test_what_is_listed_is_there():

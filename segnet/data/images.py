@@ -8,17 +8,15 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from segnet.data import tiff
+from segnet.data.image_size import check_size
 from segnet.errors import UserError
 
 log = logging.getLogger(__name__)
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
-MAX_PIXELS = 178_956_970
-"""Largest image that is opened unless a caller allows more: 512 MiB as RGB, where Pillow draws its own line too."""
-
 LOSSY_FORMATS = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
 INTEGER_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
 PNG_BIT_DEPTH, PNG_COLOUR_TYPE = 24, 25  # bytes of a PNG file
@@ -29,7 +27,7 @@ _opening = threading.Lock()
 
 
 def read_image(
-    path: Path, channels: int, value_range: tuple[float, float] | None = None, max_pixels: int = MAX_PIXELS
+    path: Path, channels: int, value_range: tuple[float, float] | None = None, max_pixels: int | None = None
 ) -> np.ndarray:
     """Read an image as viewers show it: its EXIF orientation applied, palettes and other colour spaces resolved.
 
@@ -42,7 +40,8 @@ def read_image(
         path: the file.
         channels: 1 for grey, 3 for RGB.
         value_range: the values that become 0 and 255, such as ``(0, 4095)`` for a camera of 12 bits.
-        max_pixels: refuse an image with more, since a small file can claim any size.
+        max_pixels: refuse an image with more, since a small file can claim any size; None: with more than
+            ``MAX_PIXELS``, where no setting moves the limit.
 
     Returns:
         ``(H, W, channels)`` uint8.
@@ -51,6 +50,10 @@ def read_image(
         UserError: the file cannot be read as an image, has several frames, is too large, or holds numbers whose range
             is not known.
     """
+    if channels not in (1, 3):
+        raise UserError(
+            f"the network takes images of {channels} channels, and image files are read as 1 or 3: give arrays"
+        )
     if path.suffix.lower() in tiff.SUFFIXES:
         large = tiff.map_tiff(path, channels) if value_range is None else None
         deep = tiff.read_deep_tiff(path, channels, value_range, max_pixels) if large is None else large
@@ -86,12 +89,12 @@ def as_bytes(image: np.ndarray) -> np.ndarray:
     return image if image.dtype == np.uint8 else np.rint(image * 255).astype(np.uint8)
 
 
-def read_label(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def read_label(path: Path, max_pixels: int | None = None) -> np.ndarray:
     """Read a label image: the numbers that the file holds, or the indices of its palette.
 
     Args:
         path: the file.
-        max_pixels: refuse an image with more.
+        max_pixels: refuse an image with more, see :func:`read_image`.
 
     Returns:
         ``(H, W)`` uint8.
@@ -130,19 +133,21 @@ def read_lines(path: Path) -> list[str]:
 
 
 @contextmanager
-def _open(path: Path, role: str, max_pixels: int) -> Iterator[Image.Image]:
+def _open(path: Path, role: str, max_pixels: int | None) -> Iterator[Image.Image]:
     """Open a file and decode it where it is used; what goes wrong on the way becomes a sentence."""
     try:
         # From an open file and not from its path: Pillow maps some turned TIFF files into memory with the wrong size.
         with path.open("rb") as file, _open_any_size(file) as image:
-            if image.width * image.height > max_pixels:
-                raise UserError(f"the {role} {path} claims {tiff.too_large(image.width, image.height, max_pixels)}")
+            check_size(path, role, image.width, image.height, max_pixels)
             # Telephones keep further views behind a photo (MPO); the first is what every viewer shows.
             frames = getattr(image, "n_frames", 1)
             if frames > 1 and image.format != "MPO":
                 raise UserError(f"the {role} {path} has {frames} frames or pages: save each as a file of its own")
             image.load()  # before its orientation is asked for: a TIFF file is turned by this already
             yield image
+    except UnidentifiedImageError as error:
+        reason = "it is no image, or of an unknown format" if path.stat().st_size else "the file is empty"
+        raise UserError(f"cannot read the {role} {path}: {reason}") from error
     # Pillow raises SyntaxError and EOFError for some broken files.
     except (OSError, SyntaxError, ValueError, EOFError, MemoryError) as error:
         raise UserError(f"cannot read the {role} {path}: {error}") from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from segnet.data.image_size import check_size
 from segnet.errors import UserError
 from segnet.extras import install_command
 
@@ -51,7 +52,7 @@ def map_tiff(path: Path, channels: int) -> np.ndarray | None:
 
 
 def read_deep_tiff(
-    path: Path, channels: int, value_range: tuple[float, float] | None, max_pixels: int
+    path: Path, channels: int, value_range: tuple[float, float] | None, max_pixels: int | None
 ) -> np.ndarray | None:
     """Read a TIFF file of several channels; None where it is none, or one of 8 bits that Pillow reads.
 
@@ -97,9 +98,8 @@ def read_deep_tiff(
     return _to_bytes(path, values[..., :3], channels, value_range)
 
 
-def _check(path: Path, page: "tifffile.TiffPage", pages: int, max_pixels: int) -> None:
-    if page.imagewidth * page.imagelength > max_pixels:
-        raise UserError(f"the image {path} claims {too_large(page.imagewidth, page.imagelength, max_pixels)}")
+def _check(path: Path, page: "tifffile.TiffPage", pages: int, max_pixels: int | None) -> None:
+    check_size(path, "image", page.imagewidth, page.imagelength, max_pixels)
     if pages > 1:
         raise UserError(f"the image {path} has {pages} frames or pages: save each as a file of its own")
     if (turned := _orientation(page)) != 1:
@@ -111,15 +111,6 @@ def _check(path: Path, page: "tifffile.TiffPage", pages: int, max_pixels: int) -
 def _orientation(page: "tifffile.TiffPage") -> int:
     tag = page.tags.get("Orientation")
     return 1 if tag is None else int(tag.value)
-
-
-def too_large(width: int, height: int, max_pixels: int) -> str:
-    """Return the end of the sentence about a file that claims more pixels than are allowed."""
-    return (
-        f"{width}x{height} pixels, more than max_pixels={max_pixels}: set max_pixels={width * height} in "
-        f"segnet-predict if it is meant to be so large; for a training cut it up, or save it as a TIFF file of 8 bits "
-        f"without compression, which is read in windows"
-    )
 
 
 @functools.lru_cache(maxsize=1024)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
 import numpy as np
 from PIL import Image
 
-from segnet.data.images import MAX_PIXELS, from_pillow, read_image
+from segnet.data.image_size import MAX_PIXELS
+from segnet.data.images import from_pillow, read_image
 from segnet.errors import UserError
 
 if TYPE_CHECKING:  # an exported network predicts without torch

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from segnet.data.images import MAX_PIXELS, read_image
+from segnet.data.image_size import MAX_PIXELS
+from segnet.data.images import read_image
 from segnet.errors import UserError
 from segnet.inference.files import prepare_folder, refuse_overwriting
+from segnet.inference.georeference import georeference_of, write_georeference
 from segnet.inference.predictor import Predictor, is_alike
 
 if TYPE_CHECKING:  # an exported network predicts without torch
@@ -88,6 +90,11 @@ def predict_files(
         def write_result(path: Path, result: "Prediction") -> Path:
             try:
                 result.write(output, names[path], kinds, opacity)
+                georeference = None if model.runner.factor != 1 else georeference_of(path)
+                if georeference is not None:
+                    for file in files[path]:
+                        if file.suffix == ".png":
+                            write_georeference(file, georeference)
             except OSError as error:
                 raise UserError(f"cannot write the results of {path}: {error}") from error
             return path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segnet.data.facts import DataFacts
-from segnet.data.images import MAX_PIXELS
+from segnet.data.image_size import MAX_PIXELS
 from segnet.inference.budget import MemoryBudget
 from segnet.inference.inputs import ImageInput, as_image, is_batch
 

@@ -17,7 +17,7 @@ print("HEAVY", sorted(set({heavy!r}) & set(sys.modules)))
 """
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "export", "ablate", "data"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "export", "ablate", "data", "demo"])
 @pytest.mark.parametrize("arguments", [["--help"], ["--cfg", "job"]])
 def test_no_heavy_import(command, arguments):
     code = SPY.format(arguments=arguments, command=command, heavy=HEAVY)
