@@ -15,7 +15,7 @@ def adjust_brightness(images: Tensor, factors: Tensor) -> Tensor:
 
 def adjust_contrast(images: Tensor, factors: Tensor) -> Tensor:
     """Stretch values about the mean grey of each image."""
-    grey = _grey(images)
+    grey = luma(images)
     # Summed in whole 1/256 levels, for then the order of the sum, which threads and devices choose, does not matter.
     levels = (grey * 256).round().to(torch.int32).sum((1, 2, 3), dtype=torch.int64)
     mean = (levels.double() / (256 * grey[0].numel())).float()
@@ -24,7 +24,7 @@ def adjust_contrast(images: Tensor, factors: Tensor) -> Tensor:
 
 def adjust_saturation(images: Tensor, factors: Tensor) -> Tensor:
     """Stretch colours about the grey of each pixel; a grey image stays as it is."""
-    return images if images.shape[1] == 1 else _blend(images, _grey(images), factors)
+    return images if images.shape[1] == 1 else _blend(images, luma(images), factors)
 
 
 def adjust_hue(images: Tensor, shifts: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def adjust_gamma(images: Tensor, exponents: Tensor) -> Tensor:
     return images.div_(255).pow_(exponents[:, None, None, None]).mul_(255)
 
 
-def _grey(images: Tensor) -> Tensor:
+def luma(images: Tensor) -> Tensor:
     """Luma of Rec. 601, ``(N, 1, H, W)``."""
     if images.shape[1] == 1:
         return images
