@@ -30,6 +30,10 @@ DATA = [
     ("data.augmentation.brightness=2", "data.augmentation.brightness=2 is not allowed: give a number from 0 to 1"),
     ("data.augmentation.contrast=2", "data.augmentation.contrast=2 is not allowed: give a number from 0 to 1"),
     ("data.augmentation.saturation=2", "data.augmentation.saturation=2 is not allowed: give a number from 0 to 1"),
+    ("data.augmentation.grey=2", "data.augmentation.grey=2 is not allowed: give a number from 0 to 1"),
+    ("data.augmentation.blur=11", "data.augmentation.blur=11 is not allowed: give a number from 0 to 10"),
+    ("data.augmentation.noise=-1", "data.augmentation.noise=-1 is not allowed: give a number from 0 to 1"),
+    ("data.augmentation.cut_out=2", "data.augmentation.cut_out=2 is not allowed: give a number from 0 to 1"),
     ("data.augmentation.hue=0.6", "data.augmentation.hue=0.6 is not allowed: give a number from 0 to 0.5"),
     ("data.classes={only:[0,0,0]}", r"data.classes names 1 classes \(only\), 1 of them other than data.ignore_index"),
 ]

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from segnet.data.augmentation.augmentation import Augmentation, Draw, cut, smoothing_radius
-from segnet.data.augmentation.effects import NODES, Effects, compress
 from segnet.data.augmentation.transform import AffineTransforms
 from segnet.data.progression import Progression
 from segnet.data.samples import Batch, SegmentationDataset, planes
@@ -44,12 +43,11 @@ class TrainingBatch:
         index: ``(N,)`` int64, place of the samples in their split.
         transforms: see :class:`segnet.data.augmentation.transform.AffineTransforms`.
         colours: ``(M, 5)`` float32, see :class:`segnet.data.augmentation.augmentation.Draw`.
+        effects: ``(M, 8)`` float32, see :class:`segnet.data.augmentation.augmentation.Draw`.
         parts: height and width of each sample before padding.
         radii: of the smoothing of each sample, see :func:`segnet.data.augmentation.transform.transform_batch`.
         size: height and width after augmentation.
         augmentation: what does it.
-        effects: of each sample, see :class:`segnet.data.augmentation.effects.Effects`.
-        displacement: ``(M, 2, 5, 5)`` float32, where samples are distorted; None: none is.
         targets: places in the batch of the samples that get the objects of samples N to M - 1.
     """
 
@@ -58,12 +56,11 @@ class TrainingBatch:
     index: Tensor
     transforms: AffineTransforms
     colours: Tensor
+    effects: Tensor
     parts: list[tuple[int, int]]
     radii: list[int]
     size: tuple[int, int]
     augmentation: Augmentation
-    effects: Sequence[Effects]
-    displacement: Tensor | None = None
     targets: Sequence[int] = ()
 
     def __len__(self) -> int:
@@ -86,7 +83,7 @@ class TrainingBatch:
             index=change(self.index),
             transforms=AffineTransforms(*[change(values) for values in self.transforms]),
             colours=change(self.colours),
-            displacement=None if self.displacement is None else change(self.displacement),
+            effects=change(self.effects),
         )
 
     def augment(self) -> Batch:
@@ -106,17 +103,14 @@ class TrainingBatch:
         return {"image": images[: len(self)], "label": labels[: len(self)], "index": self.index}
 
     def _augment(self, chosen: slice, part: Sequence[int], radius: int) -> tuple[Tensor, Tensor]:
-        effects = self.effects[chosen]
-        still = self.displacement is None or all(drawn.displacement is None for drawn in effects)
         return self.augmentation.transform(
             self.image[chosen, :, : part[0], : part[1]],
             self.label[chosen, : part[0], : part[1]],
             AffineTransforms(*(values[chosen] for values in self.transforms)),
             self.colours[chosen],
+            self.effects[chosen],
             self.size,
             radius,
-            effects,
-            None if still or self.displacement is None else self.displacement[chosen],
         )
 
 
@@ -161,8 +155,7 @@ class TrainingSamples(torch.utils.data.Dataset[TrainingSample]):
     def _draw(self, index: int, random: np.random.Generator, resolution: float) -> TrainingSample:
         image, label = self.dataset.load(index, random)
         draw = self.augmentation.draw(label.shape, random, self.scale, resolution)
-        part, label, draw = cut(planes(image), label, draw)
-        return TrainingSample(compress(part, draw.effects.jpeg), label, draw, index)
+        return TrainingSample(*cut(planes(image), label, draw), index)
 
 
 def refuse_sizes(size: tuple[int, int], other: tuple[int, int]) -> NoReturn:
@@ -210,22 +203,13 @@ class Collate:
                 *(join([getattr(draw, name) for draw in draws]) for name in AffineTransforms._fields)
             ),
             colours=join([draw.colour for draw in draws]),
+            effects=join([draw.effects for draw in draws]),
             parts=parts,
             radii=[smoothing_radius(draw) for draw in draws],
             size=sizes[0],
             augmentation=self.augmentation,
-            effects=[draw.effects for draw in draws],
-            displacement=_displacements(draws),
             targets=targets,
         )
-
-
-def _displacements(draws: Sequence[Draw]) -> Tensor | None:
-    found = [draw.effects.displacement for draw in draws]
-    if all(displacement is None for displacement in found):
-        return None
-    still = np.zeros((2, NODES, NODES), np.float32)
-    return torch.from_numpy(np.stack([still if moved is None else moved for moved in found]))
 
 
 def _stack(parts: Sequence[np.ndarray], canvas: Sequence[int]) -> np.ndarray:

@@ -166,7 +166,7 @@ def load_models(
 
 
 def short_names(runs: Sequence[str]) -> list[str]:
-    """Name runs by as few of the last parts of their paths as tell them apart.
+    """Name runs by the last two parts of their paths, or as many more as tell them apart.
 
     Raises:
         UserError: one is given twice.
@@ -175,5 +175,5 @@ def short_names(runs: Sequence[str]) -> list[str]:
         if runs.count(run) > 1:
             raise UserError(f"{run} is given twice: leave it out of compare=")
     parts = [Path(run).parts for run in runs]
-    tried = (["/".join(path[-length:]) for path in parts] for length in range(1, max(map(len, parts)) + 1))
+    tried = (["/".join(path[-length:]) for path in parts] for length in range(2, max(2, *map(len, parts)) + 1))
     return next((names for names in tried if len(set(names)) == len(names)), list(runs))

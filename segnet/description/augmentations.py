@@ -40,7 +40,7 @@ def draw_augmentations(data: DataModule, samples: int, epochs: int) -> bytes:
     places = evenly(len(dataset.ids), samples)
     rows = [row for place in places for row in _rows(data, place, epochs)]
     heights = [max(picture.shape[0] / picture.shape[1] for picture in row) for row in rows]
-    figure = Figure(figsize=((1 + epochs) * CELL, CELL * sum(heights) + 0.3 * len(rows) + 0.8), layout="constrained")
+    figure = Figure(figsize=((1 + epochs) * CELL, CELL * sum(heights) + 0.12 * len(rows) + 0.6), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots(len(rows), 1 + epochs, squeeze=False, gridspec_kw={"height_ratios": heights})
     for number, (line, row) in enumerate(zip(axes, rows, strict=True)):

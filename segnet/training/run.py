@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
-import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
-from segnet.analysis import count_macs, count_parameters, warn_if_rates_beyond_crop
+from segnet.analysis import count_parameters, warn_if_rates_beyond_crop
 from segnet.build import (
     data_from_config,
     load_network,
@@ -30,16 +29,14 @@ from segnet.devices import choose_precision, device_type
 from segnet.errors import UserError, find_user_error
 from segnet.run_folder import (
     CONFIG,
-    PREDICTIONS,
     TRAIN_LOG,
     Metrics,
     Outcome,
-    RunFacts,
-    scores_file,
     write_whole,
 )
 from segnet.training.callbacks import History
 from segnet.training.checkpoints import CheckpointFiles
+from segnet.training.finish import image_shape, score_both_splits, state_facts
 from segnet.training.folder import (
     claim,
     completed_checkpoint,
@@ -175,9 +172,7 @@ def _train(
         )
     task.check(data, trainer.world_size)
     last = _checkpoint_to_resume(run_dir) if resume else None
-    network = network_from_config(without_pretrained_weights(config) if last is not None else config)
-    if config.get("init") is not None and last is None:
-        _start_from(network, config.init)
+    network = _first_network(config, last is not None)
     module = build_module(config, task, data, network)
     if trainer.is_global_zero:
         write_whole(run_dir / CONFIG, to_run_yaml(config))
@@ -204,8 +199,8 @@ def _train(
         return {}
     # As anyone would load it later, so that segnet-evaluate repeats these scores to the last digit.
     network = load_network(run_dir).to(trainer.strategy.root_device)
-    facts = _facts(trainer, history, network, task.input_shape(_image_shape(data)), started)
-    return {**facts, **_score(task, network, data, run_dir, show_table)}
+    facts = state_facts(trainer, history, network, task.input_shape(image_shape(data)), started)
+    return {**facts, **score_both_splits(task, network, data, run_dir, show_table)}
 
 
 def _checkpoint_to_resume(run_dir: Path) -> Path | None:
@@ -214,6 +209,14 @@ def _checkpoint_to_resume(run_dir: Path) -> Path | None:
         for problem in problems:
             log.warning("%s; resuming from %s", problem, path.name)
     return path
+
+
+def _first_network(config: Config, is_resumed: bool) -> nn.Module:
+    """Build the network as the training begins with it; of one that is resumed the checkpoint has the weights."""
+    network = network_from_config(without_pretrained_weights(config) if is_resumed else config)
+    if config.get("init") is not None and not is_resumed:
+        _start_from(network, config.init)
+    return network
 
 
 def _start_from(network: nn.Module, source: str) -> None:
@@ -276,41 +279,3 @@ def build_module(config: Config, task: Task, data: DataModule, network: nn.Modul
         compile_network=config.compile,
     )
     return task.training_module(setup, data)
-
-
-def _score(
-    task: Task, network: nn.Module, data: DataModule, run_dir: Path, show_table: Callable[[ScoreTable], None]
-) -> dict[str, float]:
-    """Score the validation and test splits; write the panel and what was counted for each image."""
-    results = {
-        "val": task.score(network, data, "val"),
-        "test": task.score(network, data, "test", with_baseline=True),
-    }
-    write_whole(run_dir / PREDICTIONS, task.panel(network, data, "test"))
-    show_table(results["test"].table)
-    for split, result in results.items():
-        if result.image_counts is not None:
-            result.image_counts.write(scores_file(run_dir, split))
-    return {**results["val"].scores, **results["test"].scores}
-
-
-def _image_shape(data: DataModule) -> tuple[int, int, int]:
-    channels, height, width = data.eval_loader("test").dataset[0]["image"].shape
-    return channels, height, width
-
-
-def _facts(
-    trainer: pl.Trainer, history: History, network: nn.Module, input_shape: tuple[int, int, int], started: float
-) -> RunFacts:
-    return {
-        "params": count_parameters(network),
-        "macs": count_macs(network, input_shape),
-        "macs_image_size": list(input_shape[-2:]),
-        "epochs": trainer.current_epoch,
-        "train_seconds": round(history.train_seconds, 3),
-        "train_images_per_second": round(history.train_images / history.train_seconds, 3),
-        "seconds_to_first_step": None if history.first_step is None else round(history.first_step - started, 3),
-        "device": str(trainer.strategy.root_device),
-        "precision": str(trainer.precision),
-        "torch": torch.__version__,
-    }

@@ -13,13 +13,7 @@ ADDED_SETTINGS: dict[str, object] = {
     "skip_steps": 0,
     "float32_after_skip": False,
     "data.verify": True,
-    "data.augmentation.effect_probability": 0.2,
-    "data.augmentation.distortion": 0.0,
-    "data.augmentation.blur": 0.0,
-    "data.augmentation.noise": 0.0,
-    "data.augmentation.jpeg": 100,
-    "data.augmentation.cutout": 0.0,
-    "data.augmentation.grey": 0.0,
+    **{f"data.augmentation.{name}": 0.0 for name in ("grey", "blur", "noise", "cut_out")},
 }
 """Config paths that are newer than this version of the training, with the value that leaves the training as it was.
 

@@ -149,7 +149,7 @@ SPLITS = {
     "no_image": r"data\.root=.*no_image holds no images with masks in an arrangement that is known: put images into",
     "photos_empty": r"cannot read the image .*: the file is empty",
     "photos_text": r"cannot read the image .*: it is no image, or of an unknown format",
-    "photos_bomb": r"claims 60000x60000 pixels, more than the 178956970 that are read: cut it into parts",
+    "photos_bomb": r"claims 60000x60000 pixels, more than max_pixels=178956970",
 }
 
 

@@ -63,8 +63,10 @@ def test_grey_is_what_decoding_gives(image):
 
 
 def test_names_tell_runs_apart():
-    assert short_names(["runs/camvid/2026"]) == ["2026"]
-    assert short_names(["runs/a/seed0", "runs/b/seed0"]) == ["a/seed0", "b/seed0"]
+    assert short_names(["run"]) == ["run"]
+    assert short_names(["runs/camvid/2026"]) == ["camvid/2026"]
+    assert short_names(["runs/nearest/0-a4", "runs/bilinear/0-99"]) == ["nearest/0-a4", "bilinear/0-99"]
+    assert short_names(["x/runs/a/0", "y/runs/a/0"]) == ["x/runs/a/0", "y/runs/a/0"]
     with pytest.raises(UserError, match="x is given twice: leave it out of compare="):
         short_names(["x", "x"])
 

@@ -66,7 +66,7 @@ def test_an_image_is_compared_and_a_pixel_explained_and_nothing_is_fetched(brows
         column, line = (int(part.split()[-1]) for part in heading.split(","))
         assert abs(column - 240) <= 2
         assert abs(line - 270) <= 2
-        result = models["camvid"].predict(PHOTO)
+        result = models["pretrained/camvid"].predict(PHOTO)
         expected = result.probabilities[result.classes.index("road"), line, column]
         assert row.locator("td").nth(1).inner_text().strip() == f"{float(np.float16(expected)):.1%}"
         assert page.evaluate("document.documentElement.scrollWidth") == width
@@ -85,7 +85,7 @@ def test_the_views_can_be_chosen(browser, address):
         page.wait_for_selector("#shares table", timeout=60_000)
         before = page.locator("#pixel-picture img").get_attribute("src")
         page.locator("#right input").click()
-        page.get_by_role("option", name="camvid: mask").click()
+        page.get_by_role("option", name="pretrained/camvid: mask").click()
         page.wait_for_function(f"document.querySelector('#pixel-picture img')?.src !== {before!r}")
 
 

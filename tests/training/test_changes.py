@@ -14,7 +14,7 @@ from segnet.training.schedules import follow, poly
 def run(tiny_config, tmp_path_factory):
     run_dir = tmp_path_factory.mktemp("run")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("segnet.training.run._score", lambda *_: {})
+        patch.setattr("segnet.training.run.score_both_splits", lambda *_: {})
         train(tiny_config("scheduler=poly", "scheduler.power=1.0"), run_dir)
     return run_dir
 
@@ -47,7 +47,7 @@ def test_what_makes_another_training_is_refused_by_name(run, override):
 
 
 def test_a_run_is_lengthened_along_the_curve_of_its_new_length(run, tiny_config, tmp_path, monkeypatch):
-    monkeypatch.setattr("segnet.training.run._score", lambda *_: {})
+    monkeypatch.setattr("segnet.training.run.score_both_splits", lambda *_: {})
     for setting in ("epochs=4", "trainer.max_epochs=4"):
         config = changed(run, setting)
         assert config.trainer.max_epochs == config.epochs == 4

@@ -15,8 +15,8 @@ from segnet.training.run import build_module, train
 
 @pytest.fixture(autouse=True)
 def _without_scores(monkeypatch):
-    monkeypatch.setattr("segnet.training.run._score", lambda *_: {})
-    monkeypatch.setattr("segnet.training.run.count_macs", lambda *_: 0)
+    monkeypatch.setattr("segnet.training.run.score_both_splits", lambda *_: {})
+    monkeypatch.setattr("segnet.training.finish.count_macs", lambda *_: 0)
 
 
 def break_gradients(monkeypatch, *steps: int) -> None:

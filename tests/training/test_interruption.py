@@ -18,8 +18,8 @@ FOUR_STEPS = ("data.batch_size=2", "trainer.max_epochs=2")
 
 @pytest.fixture(autouse=True)
 def _without_scores(monkeypatch):
-    monkeypatch.setattr("segnet.training.run._score", lambda *_: {})
-    monkeypatch.setattr("segnet.training.run.count_macs", lambda *_: 0)
+    monkeypatch.setattr("segnet.training.run.score_both_splits", lambda *_: {})
+    monkeypatch.setattr("segnet.training.finish.count_macs", lambda *_: 0)
 
 
 @pytest.fixture(autouse=True)

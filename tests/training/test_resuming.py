@@ -25,8 +25,8 @@ SIX_BATCHES = ("data.images={train:12,val:3,test:4}", "data.batch_size=2", "trai
 @pytest.fixture(autouse=True)
 def _without_scores(monkeypatch):
     """Leave out what comes after the training, which has tests of its own."""
-    monkeypatch.setattr("segnet.training.run._score", lambda *_: {})
-    monkeypatch.setattr("segnet.training.run.count_macs", lambda *_: 0)
+    monkeypatch.setattr("segnet.training.run.score_both_splits", lambda *_: {})
+    monkeypatch.setattr("segnet.training.finish.count_macs", lambda *_: 0)
 
 
 class KilledError(Exception):

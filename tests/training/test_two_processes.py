@@ -32,8 +32,8 @@ TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
 @pytest.fixture(autouse=True)
 def _same_whatever_the_share(monkeypatch):
     """Leave out the scores, and batch norms, which normalise by the images of a process."""
-    monkeypatch.setattr("segnet.training.run._score", lambda *_: {})
-    monkeypatch.setattr("segnet.training.run.count_macs", lambda *_: 0)
+    monkeypatch.setattr("segnet.training.run.score_both_splits", lambda *_: {})
+    monkeypatch.setattr("segnet.training.finish.count_macs", lambda *_: 0)
     monkeypatch.setattr(BatchNorm, "forward", normalise_by_running)
 
 

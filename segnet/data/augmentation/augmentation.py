@@ -1,4 +1,4 @@
-"""Augmentation: crop, scale, flip, rotation, colour and effects, of an image and its label alike.
+"""Augmentation: crop, scale, flip, rotation and colour, of an image and its label alike.
 
 It is written here and not taken from a library so that its bits depend on (seed, epoch, sample) alone: every number is
 drawn from the sample's own stream in the loader (:meth:`Augmentation.draw`), and what is done to the pixels
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from segnet.data.augmentation.colour import ADJUSTMENTS
-from segnet.data.augmentation.effects import Effects, EffectSettings, apply_effects, displace, hide
+from segnet.data.augmentation.effects import Effects
 from segnet.data.augmentation.transform import AffineTransforms, transform_batch
 from segnet.errors import require
 
@@ -29,7 +29,7 @@ class Draw(NamedTuple):
         matrix, flip, extent, minification: see
             :class:`segnet.data.augmentation.transform.AffineTransforms`, without its first axis.
         colour: ``(5,)`` factors of brightness, contrast and saturation, the shift of the hue in turns, and gamma.
-        effects: what cameras and files do.
+        effects: ``(8,)``, see :meth:`segnet.data.augmentation.effects.Effects.draw`.
     """
 
     size: tuple[int, int]
@@ -38,7 +38,7 @@ class Draw(NamedTuple):
     extent: np.ndarray
     minification: np.ndarray
     colour: np.ndarray
-    effects: Effects = Effects()
+    effects: np.ndarray
 
 
 class Augmentation:
@@ -59,17 +59,11 @@ class Augmentation:
         hue: largest shift of the hue, in turns of the colour circle, 0..0.5.
         gamma: smallest and largest exponent of the values 0..1, drawn log-uniformly. Above 1 it darkens as dusk does:
             shadows go down and lights stay, where ``brightness`` scales all alike.
-        effect_probability: of each of the next five, where it is on.
-        distortion: largest displacement of the 5x5 nodes of an elastic grid, as a share of the shorter side; labels
-            follow. It is part of the one resampling.
-        blur: largest standard deviation of a Gaussian blur, pixels of the result.
-        noise: largest standard deviation of Gaussian noise, as a share of the values' range.
-        jpeg: lowest quality of the JPEG file that an image is taken through, before it is resized; 100 for none.
-        cutout: largest part of either side of a rectangle that is filled in the image and ignored in the label.
-        grey: probability that an image loses its colours.
         paste: probability that the objects of another training image, augmented as well, are pasted into a sample
             (Ghiasi et al. 2021, without their blending).
         paste_classes: labels of what is pasted, the classes of small and rare things.
+        grey, blur, noise, cut_out: see :class:`segnet.data.augmentation.effects.Effects`. They come after the colours,
+            and before what is pasted.
         ignore_index: label of what lies outside the image.
         fill: image value outside the image, one a channel, 0..1.
 
@@ -90,15 +84,12 @@ class Augmentation:
         saturation: float = 0.0,
         hue: float = 0.0,
         gamma: Sequence[float] = (1.0, 1.0),
-        effect_probability: float = 0.2,
-        distortion: float = 0.0,
-        blur: float = 0.0,
-        noise: float = 0.0,
-        jpeg: int = 100,
-        cutout: float = 0.0,
-        grey: float = 0.0,
         paste: float = 0.0,
         paste_classes: Sequence[int] = (),
+        grey: float = 0.0,
+        blur: float = 0.0,
+        noise: float = 0.0,
+        cut_out: float = 0.0,
     ) -> None:
         whole = crop is None or (len(crop) == 2 and all(isinstance(side, int) and side > 0 for side in crop))
         require(whole, "data.augmentation.crop", crop, "[HEIGHT,WIDTH], two integers from 1 up, or null")
@@ -108,11 +99,12 @@ class Augmentation:
         _require_at_most(1, brightness=brightness, contrast=contrast, saturation=saturation)
         _require_at_most(0.5, hue=hue)
         _require_at_most(180, rotation=rotation)
-        self.effects = EffectSettings(effect_probability, distortion, blur, noise, jpeg, cutout, grey)
         self.ignore_index, self.fill = ignore_index, [255 * value for value in fill]
         self.crop, self.scale, self.horizontal_flip, self.rotation = crop, scale, horizontal_flip, rotation
         self.paste, self.paste_classes = paste, paste_classes
         self.changes, self.gamma = (brightness, contrast, saturation, hue), gamma
+        self.effects = Effects(grey, blur, noise, cut_out)
+        self.effects.check()
         self.adjusts = [change != 0 for change in self.changes] + [tuple(gamma) != (1, 1)]
 
     def draw(
@@ -150,7 +142,7 @@ class Augmentation:
             extent=np.array([0, 0, image_size[0] - 1, image_size[1] - 1]),
             minification=minification,
             colour=np.array([*(max(0.0, 1 + change) for change in changes[:3]), changes[3], exponent]),
-            effects=self.effects.draw(size.tolist(), random, resolution),
+            effects=self.effects.draw(size.tolist(), random.spawn(1)[0]),
         )
 
     def pastes(self, random: np.random.Generator) -> bool:
@@ -163,10 +155,9 @@ class Augmentation:
         labels: Tensor,
         transforms: AffineTransforms,
         colours: Tensor,
+        effects: Tensor,
         size: Sequence[int],
         radius: int,
-        effects: Sequence[Effects] = (),
-        displacement: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Do to the pixels what was drawn; no chance is left here.
 
@@ -175,29 +166,22 @@ class Augmentation:
             labels: ``(N, H, W)`` uint8.
             transforms: see :class:`segnet.data.augmentation.transform.AffineTransforms`.
             colours: ``(N, 5)``, see :class:`Draw`.
+            effects: ``(N, 8)``, see :class:`Draw`.
             size: height and width of the result.
             radius: see :func:`segnet.data.augmentation.transform.transform_batch`.
-            effects: of each sample; empty: none has any.
-            displacement: ``(N, 2, 5, 5)``, see :func:`segnet.data.augmentation.effects.displace`; None: none.
 
         Returns:
             Images ``(N, C, *size)`` and labels ``(N, *size)``, uint8.
         """
-        moved = None if displacement is None else displace(displacement, size)
-        rotated = self.rotation != 0 or moved is not None
         values, labels = transform_batch(
-            images, labels, transforms, size, radius, rotated, self.fill, self.ignore_index, moved
+            images, labels, transforms, size, radius, self.rotation != 0, self.fill, self.ignore_index
         )
         for amounts, adjust, wanted in zip(colours.unbind(1), ADJUSTMENTS.values(), self.adjusts, strict=True):
             if wanted:
                 values = adjust(values, amounts)
-        for place, drawn in enumerate(effects):
-            if drawn.grey or drawn.blur > 0 or drawn.noise > 0:
-                values[place : place + 1] = apply_effects(values[place : place + 1], drawn)
-        result = values.round_().to(torch.uint8)
-        if effects:
-            hide(result, labels, effects, self.fill, self.ignore_index)
-        return result, labels
+        images = self.effects.change_values(values, effects).round_().to(torch.uint8)
+        self.effects.cut(images, labels, effects, self.fill, self.ignore_index)
+        return images, labels
 
     def paste_objects(self, source: Tensor, source_label: Tensor, image: Tensor, label: Tensor) -> None:
         """Copy the pixels of ``paste_classes`` from a source ``(C, H, W)`` and its label ``(H, W)``, in place."""
@@ -227,8 +211,7 @@ def cut(image: np.ndarray, label: np.ndarray, draw: Draw) -> tuple[np.ndarray, n
     Returns:
         Views of the parts, and the draw in their coordinates.
     """
-    moved = 0.0 if draw.effects.displacement is None else np.abs(draw.effects.displacement).max((1, 2))
-    reach = np.abs(draw.matrix[:, :2]) @ ((np.array(draw.size) - 1) / 2 + moved)
+    reach = np.abs(draw.matrix[:, :2]) @ ((np.array(draw.size) - 1) / 2)
     last = draw.extent[2:]
     margin = smoothing_radius(draw) + 2
     centre = draw.matrix[:, 2]

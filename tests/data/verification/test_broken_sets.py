@@ -1,5 +1,6 @@
 """Sets that are broken in one way each: what is said of it, without a traceback and without a change of any file."""
 
+import functools
 import hashlib
 from pathlib import Path
 
@@ -8,11 +9,16 @@ import pytest
 import yaml
 from PIL import Image
 
+from segnet.build import data_from_config
+from segnet.config import Config, compose
+from segnet.data.cache import FOLDER as CACHE
 from segnet.data.datasets.folder import describe_folder
 from segnet.data.verification import folder_splits, verify_splits
 from segnet.errors import UserError
+from segnet.tasks.segmentation.task import Segmentation
 
 SIZE = (24, 32)
+TABLE = Path(__file__).parents[3] / "docs/broken_sets.md"
 
 
 def picture(seed):
@@ -229,6 +235,29 @@ BROKEN = {
         lambda r: change_description(r, splits={"val": 2.0}),
         "splits.val is 2.0, and has to be a share from 0 to below 1",
     ),
+    "mean of words": (lambda r: change_description(r, mean="grey"), "mean is 'grey', and has to be a list of numbers"),
+    "4 channels": (lambda r: change_description(r, channels=4), "channels is 4, and has to be 1 or 3"),
+    "size of one number": (lambda r: change_description(r, size=[24]), "size is [24], and has to be [height, width]"),
+    "seed below 0": (
+        lambda r: change_description(r, splits={"seed": -1}),
+        "splits.seed is -1, and has to be an integer from 0 up",
+    ),
+    "list that is not there": (
+        lambda r: change_description(r, splits={"val": "val.txt"}),
+        "splits.val is val.txt, and there is no such file",
+    ),
+    "list of strangers": (
+        lambda r: ((r / "val.txt").write_text("99.png\n"), change_description(r, splits={"val": "val.txt"})),
+        "val.txt, line 1, names '99.png', which is no image",
+    ),
+    "merged class that is not there": (
+        lambda r: change_description(r, merge={"vehicle": ["car", "truck"]}),
+        "merge names car, truck, and the classes are",
+    ),
+    "pattern that finds nothing": (
+        lambda r: (r / "dataset.yaml").write_text("files: {images: 'scans/*.png', masks: 'gt/*.png'}"),
+        "is called files.images=scans/*.png",
+    ),
     "masks of no kind": (
         lambda r: change_description(r, masks="rgb"),
         "masks is 'rgb', and has to be one of index, c",
@@ -255,18 +284,44 @@ def said(root: Path) -> list[str]:
         return [str(error)]
 
 
+@functools.cache
+def composed() -> Config:
+    return compose(["data=folder", "data.num_workers=0"])
+
+
+def said_by_a_training(root: Path) -> str | None:
+    """What stops a training on a folder, or None where it would begin."""
+    try:
+        config = composed().copy()
+        config.data.root = str(root)
+        Segmentation().check(data_from_config(config), 1)
+    except UserError as error:
+        return str(error)
+    return None
+
+
 def test_a_whole_set_has_no_problem(photos):
     assert said(photos) == []
+    assert said_by_a_training(photos) is None
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_is_wrong_is_said_and_no_file_is_changed(photos, name):
+def test_what_is_wrong_is_said_a_training_stops_at_errors_alone_and_no_file_is_changed(photos, name):
     break_it, expected = BROKEN[name]
     break_it(photos)
     before = hashes(photos)
     lines = said(photos)
     assert any(expected in line for line in lines), lines
     assert hashes(photos) == before
+    sentence = said_by_a_training(photos)
+    assert (sentence is not None) == any(not line.startswith(("warning", "note")) for line in lines), sentence
+    assert sentence is None or "segnet-data verify" in sentence or ".yaml" in sentence or ".txt" in sentence, sentence
+    assert {path: one for path, one in hashes(photos).items() if path in before} == before
+    assert {path.name for path in set(hashes(photos)) - set(before) if CACHE not in path.parts} <= {"dataset.yaml"}
+
+
+def test_the_table_in_the_docs_says_what_is_said():
+    assert TABLE.read_text() == page(), "call python -m tests.data.verification.test_broken_sets"
 
 
 @pytest.mark.parametrize(
@@ -286,3 +341,20 @@ def test_all_that_is_wrong_is_said_at_once(photos):
             break_it(photos / f"train/masks/{number}.png")
     (photos / "test/images/9.png").write_bytes(b"no image")
     assert len([line for line in said(photos) if line.startswith("error")]) == 3
+
+
+def page() -> str:
+    """The table of the docs."""
+    head = (
+        "# Broken data sets\n\n"
+        "Sets that are broken in one way each, and what [`segnet-data verify`](guide.md#what-is-wrong-with-a-data-set) "
+        "says of them. A training stops at an error with the same words and the command that lists the rest; at "
+        "warnings and notes it begins.\nIn no case a file of the set is changed. "
+        "`tests/data/verification/test_broken_sets.py` makes and tries every one of them, and writes this page.\n\n"
+        "| what is wrong | what is said |\n| --- | --- |\n"
+    )
+    return head + "".join(f"| {name} | {expected} |\n" for name, (_, expected) in BROKEN.items())
+
+
+if __name__ == "__main__":
+    TABLE.write_text(page())
