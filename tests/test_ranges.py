@@ -34,6 +34,12 @@ DATA = [
     ("data.augmentation.blur=11", "data.augmentation.blur=11 is not allowed: give a number from 0 to 10"),
     ("data.augmentation.noise=-1", "data.augmentation.noise=-1 is not allowed: give a number from 0 to 1"),
     ("data.augmentation.cut_out=2", "data.augmentation.cut_out=2 is not allowed: give a number from 0 to 1"),
+    (
+        "data.augmentation.distortion=0.5",
+        "data.augmentation.distortion=0.5 is not allowed: give a number from 0 to 0.2",
+    ),
+    ("data.augmentation.jpeg=0", "data.augmentation.jpeg=0 is not allowed: give a quality from 1 to 100, an integer"),
+    ("data.augmentation.jpeg=50.5", "data.augmentation.jpeg=50.5 is not allowed: give a quality from 1 to 100"),
     ("data.augmentation.hue=0.6", "data.augmentation.hue=0.6 is not allowed: give a number from 0 to 0.5"),
     ("data.classes={only:[0,0,0]}", r"data.classes names 1 classes \(only\), 1 of them other than data.ignore_index"),
 ]

@@ -23,6 +23,7 @@ from segnet.analysis.latency import Latency, measure_latencies
 from segnet.build import data_from_config, network_from_config, task_from_config
 from segnet.config import compose, instantiate
 from segnet.data import Augmentation, DataModule
+from segnet.data.augmentation.colour import ADJUSTMENTS
 from segnet.data.batch import TrainingBatch
 from segnet.data.samples import SegmentationDataset, as_float
 from segnet.devices import choose_precision
@@ -75,8 +76,8 @@ def per_sample(dataset: SegmentationDataset, augment: Augmentation, seed: int, s
         label = transform.resized_crop(label, *box, list(draw.size), interpolation=InterpolationMode.NEAREST_EXACT)
         if draw.flip:
             image, label = image.flip(-1), label.flip(-1)
-        for (name, change), amount in zip(augment.colour.items(), draw.colour.tolist(), strict=True):
-            if change:
+        for name, wanted, amount in zip(ADJUSTMENTS, augment.adjusts, draw.colour.tolist(), strict=True):
+            if wanted:
                 image = getattr(transform, f"adjust_{name}")(image, amount)
         return image, label[0].contiguous()
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from segnet.data.augmentation.augmentation import Augmentation, Draw, cut, smoothing_radius
+from segnet.data.augmentation.distortion import compress
 from segnet.data.augmentation.transform import AffineTransforms
 from segnet.data.progression import Progression
 from segnet.data.samples import Batch, SegmentationDataset, planes
@@ -44,6 +45,7 @@ class TrainingBatch:
         transforms: see :class:`segnet.data.augmentation.transform.AffineTransforms`.
         colours: ``(M, 5)`` float32, see :class:`segnet.data.augmentation.augmentation.Draw`.
         effects: ``(M, 8)`` float32, see :class:`segnet.data.augmentation.augmentation.Draw`.
+        nodes: ``(M, 2, 5, 5)`` float32, likewise.
         parts: height and width of each sample before padding.
         radii: of the smoothing of each sample, see :func:`segnet.data.augmentation.transform.transform_batch`.
         size: height and width after augmentation.
@@ -57,6 +59,7 @@ class TrainingBatch:
     transforms: AffineTransforms
     colours: Tensor
     effects: Tensor
+    nodes: Tensor
     parts: list[tuple[int, int]]
     radii: list[int]
     size: tuple[int, int]
@@ -84,6 +87,7 @@ class TrainingBatch:
             transforms=AffineTransforms(*[change(values) for values in self.transforms]),
             colours=change(self.colours),
             effects=change(self.effects),
+            nodes=change(self.nodes),
         )
 
     def augment(self) -> Batch:
@@ -111,6 +115,7 @@ class TrainingBatch:
             self.effects[chosen],
             self.size,
             radius,
+            self.nodes[chosen],
         )
 
 
@@ -155,7 +160,8 @@ class TrainingSamples(torch.utils.data.Dataset[TrainingSample]):
     def _draw(self, index: int, random: np.random.Generator, resolution: float) -> TrainingSample:
         image, label = self.dataset.load(index, random)
         draw = self.augmentation.draw(label.shape, random, self.scale, resolution)
-        return TrainingSample(*cut(planes(image), label, draw), index)
+        part, label, draw = cut(planes(image), label, draw)
+        return TrainingSample(compress(part, draw.jpeg), label, draw, index)
 
 
 def refuse_sizes(size: tuple[int, int], other: tuple[int, int]) -> NoReturn:
@@ -204,6 +210,7 @@ class Collate:
             ),
             colours=join([draw.colour for draw in draws]),
             effects=join([draw.effects for draw in draws]),
+            nodes=join([draw.nodes for draw in draws]),
             parts=parts,
             radii=[smoothing_radius(draw) for draw in draws],
             size=sizes[0],

@@ -13,7 +13,8 @@ ADDED_SETTINGS: dict[str, object] = {
     "skip_steps": 0,
     "float32_after_skip": False,
     "data.verify": True,
-    **{f"data.augmentation.{name}": 0.0 for name in ("grey", "blur", "noise", "cut_out")},
+    **{f"data.augmentation.{name}": 0.0 for name in ("grey", "blur", "noise", "cut_out", "distortion")},
+    "data.augmentation.jpeg": 100,
 }
 """Config paths that are newer than this version of the training, with the value that leaves the training as it was.
 

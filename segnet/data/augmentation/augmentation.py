@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from segnet.data.augmentation.colour import ADJUSTMENTS
+from segnet.data.augmentation.distortion import LOSSLESS, displace, draw_displacement
 from segnet.data.augmentation.effects import Effects
 from segnet.data.augmentation.transform import AffineTransforms, transform_batch
 from segnet.errors import require
@@ -29,6 +30,8 @@ class Draw(NamedTuple):
         matrix, flip, extent, minification: see
             :class:`segnet.data.augmentation.transform.AffineTransforms`, without its first axis.
         colour: ``(5,)`` factors of brightness, contrast and saturation, the shift of the hue in turns, and gamma.
+        nodes: ``(2, 5, 5)``, see :func:`segnet.data.augmentation.distortion.draw_displacement`.
+        jpeg: quality of the JPEG file that the image is taken through; 100: none.
         effects: ``(8,)``, see :meth:`segnet.data.augmentation.effects.Effects.draw`.
     """
 
@@ -38,6 +41,8 @@ class Draw(NamedTuple):
     extent: np.ndarray
     minification: np.ndarray
     colour: np.ndarray
+    nodes: np.ndarray
+    jpeg: int
     effects: np.ndarray
 
 
@@ -64,6 +69,10 @@ class Augmentation:
         paste_classes: labels of what is pasted, the classes of small and rare things.
         grey, blur, noise, cut_out: see :class:`segnet.data.augmentation.effects.Effects`. They come after the colours,
             and before what is pasted.
+        distortion: largest displacement of the nodes of an elastic grid of 5x5, as a share of the result's shorter
+            side, 0..0.2; drawn uniformly from 0 up. Labels follow; it is part of the one resampling.
+        jpeg: lowest quality of the JPEG file that an image is taken through before it is resampled, 1..100; drawn
+            uniformly up to 100, which leaves it alone.
         ignore_index: label of what lies outside the image.
         fill: image value outside the image, one a channel, 0..1.
 
@@ -90,6 +99,8 @@ class Augmentation:
         blur: float = 0.0,
         noise: float = 0.0,
         cut_out: float = 0.0,
+        distortion: float = 0.0,
+        jpeg: int = LOSSLESS,
     ) -> None:
         whole = crop is None or (len(crop) == 2 and all(isinstance(side, int) and side > 0 for side in crop))
         require(whole, "data.augmentation.crop", crop, "[HEIGHT,WIDTH], two integers from 1 up, or null")
@@ -105,6 +116,10 @@ class Augmentation:
         self.changes, self.gamma = (brightness, contrast, saturation, hue), gamma
         self.effects = Effects(grey, blur, noise, cut_out)
         self.effects.check()
+        _require_at_most(0.2, distortion=distortion)
+        whole = isinstance(jpeg, int) and 1 <= jpeg <= LOSSLESS
+        require(whole, "data.augmentation.jpeg", jpeg, "a quality from 1 to 100, an integer; 100 is none")
+        self.distortion, self.jpeg = distortion, jpeg
         self.adjusts = [change != 0 for change in self.changes] + [tuple(gamma) != (1, 1)]
 
     def draw(
@@ -135,6 +150,7 @@ class Augmentation:
         exponent = np.exp(random.uniform(*np.log(self.gamma)))
         minification = window / size
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        beside, distorting, compressing = random.spawn(3)
         return Draw(
             size=tuple(size.tolist()),
             matrix=np.column_stack([turn * minification, corner + (window - 1) / 2]),
@@ -142,7 +158,9 @@ class Augmentation:
             extent=np.array([0, 0, image_size[0] - 1, image_size[1] - 1]),
             minification=minification,
             colour=np.array([*(max(0.0, 1 + change) for change in changes[:3]), changes[3], exponent]),
-            effects=self.effects.draw(size.tolist(), random.spawn(1)[0]),
+            nodes=draw_displacement(self.distortion, size.tolist(), distorting),
+            jpeg=int(compressing.integers(self.jpeg, LOSSLESS + 1)),
+            effects=self.effects.draw(size.tolist(), beside),
         )
 
     def pastes(self, random: np.random.Generator) -> bool:
@@ -158,6 +176,7 @@ class Augmentation:
         effects: Tensor,
         size: Sequence[int],
         radius: int,
+        nodes: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Do to the pixels what was drawn; no chance is left here.
 
@@ -169,12 +188,15 @@ class Augmentation:
             effects: ``(N, 8)``, see :class:`Draw`.
             size: height and width of the result.
             radius: see :func:`segnet.data.augmentation.transform.transform_batch`.
+            nodes: ``(N, 2, 5, 5)``, see :class:`Draw`.
 
         Returns:
             Images ``(N, C, *size)`` and labels ``(N, *size)``, uint8.
         """
+        moved = displace(nodes, size) if self.distortion > 0 else None
+        rotated = self.rotation != 0 or moved is not None
         values, labels = transform_batch(
-            images, labels, transforms, size, radius, self.rotation != 0, self.fill, self.ignore_index
+            images, labels, transforms, size, radius, rotated, self.fill, self.ignore_index, moved
         )
         for amounts, adjust, wanted in zip(colours.unbind(1), ADJUSTMENTS.values(), self.adjusts, strict=True):
             if wanted:
@@ -211,7 +233,8 @@ def cut(image: np.ndarray, label: np.ndarray, draw: Draw) -> tuple[np.ndarray, n
     Returns:
         Views of the parts, and the draw in their coordinates.
     """
-    reach = np.abs(draw.matrix[:, :2]) @ ((np.array(draw.size) - 1) / 2)
+    moved = np.abs(draw.nodes).max((1, 2))
+    reach = np.abs(draw.matrix[:, :2]) @ ((np.array(draw.size) - 1) / 2 + moved)
     last = draw.extent[2:]
     margin = smoothing_radius(draw) + 2
     centre = draw.matrix[:, 2]

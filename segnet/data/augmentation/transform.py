@@ -36,6 +36,7 @@ def transform_batch(
     rotated: bool,
     fill: Sequence[float],
     ignore_index: int,
+    displacement: tuple[Tensor, Tensor] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Take each image and its label through its affine transform, in one resampling.
 
@@ -53,15 +54,17 @@ def transform_batch(
         rotated: whether a transform may rotate; if none does, there is less to compute.
         fill: image value 0..255 outside the image, one a channel.
         ignore_index: label outside the image.
+        displacement: along y and x, each ``(N, *size)``: by how many pixels of the result its pixels are moved before
+            the transform; None: by none.
 
     Returns:
         Images ``(N, C, *size)`` float32, 0..255, and labels ``(N, *size)`` uint8.
     """
-    if len(images) == 1 and images.device.type == "cpu":
+    if displacement is None and len(images) == 1 and images.device.type == "cpu":
         copied = copy_window(images, labels, transforms, size)
         if copied is not None:
             return copied
-    y, x = output_places(transforms, size, rotated)
+    y, x = output_places(transforms, size, rotated, displacement)
     top, left, bottom, right = transforms.extent[:, :, None, None].unbind(1)
     outside = (y < top - 0.5) | (y >= bottom + 0.5) | (x < left - 0.5) | (x >= right + 0.5)
     y, x = torch.minimum(torch.maximum(y, top), bottom), torch.minimum(torch.maximum(x, left), right)
@@ -99,18 +102,25 @@ def copy_window(
     return image.to(torch.float32, memory_format=torch.contiguous_format), label.clone()
 
 
-def output_places(transforms: AffineTransforms, size: Sequence[int], rotated: bool) -> tuple[Tensor, Tensor]:
+def output_places(
+    transforms: AffineTransforms,
+    size: Sequence[int],
+    rotated: bool,
+    displacement: tuple[Tensor, Tensor] | None = None,
+) -> tuple[Tensor, Tensor]:
     """Return y and x of the output pixels in their images, in whole 1/256 pixels.
 
     The mirrored half of a flipped sample is computed as the half that it mirrors, so a flip is exact.
 
     Returns:
-        Both ``(N, h, w)``, or ``(N, h, 1)`` and ``(N, 1, w)`` where none rotates: the same numbers.
+        Both ``(N, h, w)``, or ``(N, h, 1)`` and ``(N, 1, w)`` where nothing rotates or is moved: the same numbers.
     """
     height, width = size
     i = torch.arange(height, device=transforms.matrix.device)[None, :, None] - (height - 1) / 2
     j = torch.arange(width, device=transforms.matrix.device)[None, None, :] - (width - 1) / 2
     j = j * (1 - 2 * transforms.flip)[:, None, None]
+    if displacement is not None:
+        i, j = i + displacement[0], j + displacement[1]
     places = []
     for axis, row in enumerate(transforms.matrix.unbind(1)):
         by_i, by_j, offset = row[:, :, None, None].unbind(1)
