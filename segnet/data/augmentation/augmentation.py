@@ -67,8 +67,11 @@ class Augmentation:
         paste: probability that the objects of another training image, augmented as well, are pasted into a sample
             (Ghiasi et al. 2021, without their blending).
         paste_classes: labels of what is pasted, the classes of small and rare things.
-        grey, blur, noise, cut_out: see :class:`segnet.data.augmentation.effects.Effects`. They come after the colours,
+        grey: see :class:`segnet.data.augmentation.effects.Effects`, as for the next three. They come after the colours,
             and before what is pasted.
+        blur: likewise.
+        noise: likewise.
+        cut_out: likewise.
         distortion: largest displacement of the nodes of an elastic grid of 5x5, as a share of the result's shorter
             side, 0..0.2; drawn uniformly from 0 up. Labels follow; it is part of the one resampling.
         jpeg: lowest quality of the JPEG file that an image is taken through before it is resampled, 1..100; drawn
