@@ -32,6 +32,7 @@ def test_runs_are_told_apart_by_the_version_and_not_by_where_data_lie(monkeypatc
     overrides = ["data=camvid"]
     key = config_key(compose(overrides))
     assert config_key(compose([*overrides, "data.root=elsewhere/camvid", "data.download=true"])) == key
+    assert config_key(compose([*overrides, "data.cache_dir=elsewhere", "data.cache_budget_gib=1"])) == key
     monkeypatch.setattr("segnet.ablation.design.runs.TRAINING_VERSION", TRAINING_VERSION + 1)
     assert config_key(compose(overrides)) != key
 

@@ -14,6 +14,7 @@ from segnet.training.version import ADDED_SETTINGS, TRAINING_VERSION
 NOT_PART_OF_A_RUN = (
     *("name", "run_dir", "resume", "allow_code", "logger", "data.num_workers", "checkpoint"),
     *("data.root", "data.dataset.root", "data.download", "data.dataset.download"),
+    *("data.cache_dir", "data.cache_budget_gib"),
     "data.verify",
     *("callbacks.last_checkpoint.every_n_steps", "callbacks.last_checkpoint.every_n_minutes"),
 )

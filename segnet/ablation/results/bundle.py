@@ -36,6 +36,7 @@ OF_THE_EXPERIMENT = (
 )
 OF_A_RUN = (BATCH_RECORD, HISTORY, compared_scores(Path()), METRICS)
 """Files that are taken as they are, in this order: a run with its ``metrics.json`` is whole."""
+PLACES = ("data.root", "data.dataset.root", "data.cache_dir")
 OF_A_MACHINE = ("host", "pid")
 """What is left out of a run's attempts."""
 
@@ -153,13 +154,15 @@ def _clear(bundle: Path) -> None:
 
 
 def _without_places(folder: ExperimentFolder, runs: Sequence[Path]) -> Callable[[str], str]:
-    """Return a function that replaces in a text the folders of this machine: of the experiment, and of data sets."""
+    """Return a function that replaces folders of this machine in a text: the experiment, data sets, their cache."""
     places = {str(folder.root.absolute()): "."}
     for run in runs:
         with allow_code():  # nothing is built of it
-            root = get_value(load_config(run), "data.root")
-        if root is not None:
+            config = load_config(run)
+        if (root := get_value(config, "data.root")) is not None:
             places[str(root)] = f"data/{Path(root).name}"
+        if (cache := get_value(config, "data.cache_dir")) is not None:
+            places[str(cache)] = "cache"
 
     def replace(text: str) -> str:
         for there, here in sorted(places.items(), key=lambda pair: -len(pair[0])):
@@ -172,8 +175,8 @@ def _without_places(folder: ExperimentFolder, runs: Sequence[Path]) -> Callable[
 def _pack_run(run: Path, packed: Path, place: Callable[[str], str]) -> None:
     with allow_code():
         config = load_config(run)
-    roots = {path: place(value) for path in ("data.root", "data.dataset.root") if (value := get_value(config, path))}
-    write_whole(packed / CONFIG, to_run_yaml(with_values(config, roots)))
+    places = {path: place(value) for path in PLACES if (value := get_value(config, path))}
+    write_whole(packed / CONFIG, to_run_yaml(with_values(config, places)))
     record = read_record(run)
     attempts = [{key: value for key, value in one.items() if key not in OF_A_MACHINE} for one in record["attempts"]]
     write_json(packed / RUN, {**record, "attempts": attempts, "without_weights": True})

@@ -11,7 +11,7 @@ from segnet.ablation.design.runs import COMPARISONS
 from segnet.ablation.execution.records import ExperimentRecord, RunEntry
 from segnet.config import read_yaml
 from segnet.errors import UserError
-from segnet.run_folder import HISTORY, read_history, read_json, scores_file
+from segnet.run_folder import HISTORY, read_history, read_json, read_metrics, scores_file
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,10 @@ def read_experiment(root: str | Path) -> ExperimentFolder:
     record = read_json(root / EXPERIMENT)
     if not record:
         raise UserError(f"{root.absolute()} is not an experiment folder: it has no {EXPERIMENT}")
+    # The record of an experiment that was killed, or still runs, does not know what has been completed since it began.
+    for run in record["runs"]:
+        if run["status"] == "pending" and read_metrics(root / run["folder"]).get("status") == "completed":
+            run["status"] = "completed"
     plan = read_yaml(root / PLAN) if (root / PLAN).is_file() else None
     if not isinstance(plan, dict):
         raise UserError(f"{root.absolute()} has no whole {PLAN}: run segnet-ablate on it again")

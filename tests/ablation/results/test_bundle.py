@@ -1,6 +1,7 @@
 """A bundle is an experiment without weights, which another machine goes on from."""
 
 import json
+import shutil
 
 import pytest
 
@@ -8,7 +9,7 @@ from segnet.ablation import run_ablation
 from segnet.ablation.report.verification import verify
 from segnet.ablation.results.bundle import pack
 from segnet.errors import UserError
-from segnet.run_folder import read_json
+from segnet.run_folder import read_json, write_json
 
 TRAIN = "segnet.training.run.train"
 
@@ -21,7 +22,11 @@ def experiment(tmp_path_factory):
 
     def plan(seeds):
         return Plan(
-            name="tiny", factors={"upsampler": ["nearest", "bilinear"]}, seeds=seeds, epochs=1, fixed=list(TINY)
+            name="tiny",
+            factors={"upsampler": ["nearest", "bilinear"]},
+            seeds=seeds,
+            epochs=1,
+            fixed=[*TINY, "data.cache_dir=/my/cache"],
         )
 
     root = tmp_path_factory.mktemp("experiment")
@@ -53,6 +58,12 @@ def test_a_bundle_has_neither_weights_nor_places_and_can_be_verified(experiment,
         if path.suffix != ".npz":
             assert str(root) not in path.read_text()
             assert '"host"' not in path.read_text()
+            assert "/my/cache" not in path.read_text()
+    stale = tmp_path / "stale"  # as an experiment leaves it that is killed after its last run
+    shutil.copytree(root, stale)
+    kept = read_json(stale / "experiment.json")
+    write_json(stale / "experiment.json", {**kept, "runs": [{**run, "status": "pending"} for run in kept["runs"]]})
+    assert pack(stale, tmp_path / "of stale")["runs"] == record["runs"]
     checked = verify(tmp_path / "bundle")
     assert checked.drifts == []
     assert checked.checked > 300
