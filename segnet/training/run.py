@@ -248,10 +248,13 @@ def _build_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
     factory = instantiate(config.trainer)
     shows_progress = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
     plugins = factory.keywords.get("plugins") or []
+    device = device_type(config.trainer.accelerator)
+    if (device, config.trainer.precision) == ("cpu", "16-mixed"):
+        raise UserError("trainer.precision=16-mixed is for GPUs: on a CPU set bf16-mixed or 32-true")
     try:
         trainer: pl.Trainer = factory(
             plugins=[CheckpointFiles(), *(plugins if isinstance(plugins, list) else [plugins])],
-            precision=choose_precision(config.trainer.precision, device_type(config.trainer.accelerator)),
+            precision=choose_precision(config.trainer.precision, device),
             logger=loggers,
             callbacks=callbacks,
             max_time=None,  # see Interruption

@@ -120,3 +120,8 @@ def test_after_a_step_that_was_left_out_the_network_computes_in_float32(tiny_con
 def test_float32_after_a_step_needs_one_that_may_be_left_out(tiny_config, tmp_path, overrides):
     with pytest.raises(UserError, match=r"float32_after_skip=true is for trainer.precision=bf16-mixed with skip_steps"):
         train(tiny_config("float32_after_skip=true", *overrides), tmp_path)
+
+
+def test_half_precision_is_for_gpus(tiny_config, tmp_path):
+    with pytest.raises(UserError, match=r"trainer.precision=16-mixed is for GPUs: on a CPU set bf16-mixed or 32-true"):
+        train(tiny_config("trainer.precision=16-mixed"), tmp_path)
