@@ -1,5 +1,6 @@
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,9 +34,14 @@ def find_chromium() -> str | None:
 
 
 @pytest.fixture(autouse=True)
-def seed_torch() -> None:
-    """Give each test the same random numbers, whichever process runs it and whatever ran before it."""
+def forget_earlier_tests() -> None:
+    """Give each test the same random numbers and an empty compiler, whatever ran before it in the same process.
+
+    The compiler counts how often it compiled a function, over all networks, and gives up after eight.
+    """
     torch.manual_seed(0)
+    if "torch._dynamo" in sys.modules:
+        torch.compiler.reset()
 
 
 @pytest.fixture(scope="session")

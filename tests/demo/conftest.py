@@ -1,7 +1,21 @@
+import asyncio
+import gc
+
 import pytest
 
 from segnet.demo.comparison import load_models
 from segnet.training.run import train
+
+
+@pytest.fixture(scope="module", autouse=True)
+def drop_event_loops():
+    """Drop what Gradio's server leaves here, where its warnings are expected, and not in a test of something else.
+
+    Gradio sets event loops of its own for the thread, and closes none of them.
+    """
+    yield
+    asyncio.set_event_loop(None)
+    gc.collect()
 
 
 @pytest.fixture(scope="package")

@@ -1,6 +1,5 @@
 """The page's answers, and how it is served, without a browser."""
 
-import gc
 import socket
 import urllib.request
 from urllib.error import HTTPError
@@ -18,13 +17,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::ResourceWarning"),  # its server leaves event loops to the collector
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def collect():
-    """Collect what a server leaves here, and not in a test of something else."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The page in a real browser, with a photograph of CamVid and the network that comes with the package."""
 
-import gc
 import os
 from pathlib import Path
 
@@ -26,7 +25,6 @@ PHOTO = Path(os.environ.get("SEGNET_DATA", "data"), "camvid", "test", "0001TP_00
 def address(models):
     with serve(models, max_pixels=200_000, max_upload_mib=1) as page:
         yield page.local_url
-    gc.collect()
 
 
 @pytest.fixture(scope="module")

@@ -175,7 +175,6 @@ def test_both_compile_into_one_graph(layout, backend):
         pooled, codes = max_pool(features)
         return max_unpool(2 * pooled, codes, features.shape[-2:]), codes
 
-    torch.compiler.reset()
     compiled = torch.compile(pool_and_unpool, backend=backend, fullgraph=True)
     for size in ((6, 8), (5, 7)):
         image = odd_values((2, 3, *size), torch.float32, layout, 0).nan_to_num()
