@@ -115,8 +115,10 @@ def write_whole(path: Path, content: str | bytes, make_folder: bool = True) -> N
 def write_together(files: Mapping[Path, str | bytes]) -> None:
     """Write files of one folder that belong together: all are on the disk before the first gets its name.
 
+    Each file is whole at any time. A process that is killed between two renames leaves some of them new.
+
     Raises:
-        UserError: see :func:`write_whole`; then none is replaced.
+        UserError: a file could not be written, see :func:`write_whole`; then none is replaced, unless a rename failed.
     """
     parts = {path: beside(path) for path in files}
     try:

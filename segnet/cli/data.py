@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from segnet.data.samples import SegmentationDataset
     from segnet.data.verification import Problem
 
-ACTIONS = ("describe", "download", "show", "verify")
 OWN = frozenset(
     ["action", "rows", "table", "fix", "threads", "images", "ceiling_images", "shown", "budget_gib", "draws", "output"]
 )
@@ -29,15 +28,13 @@ LEAVE_OUT = "leave_out.txt"
 
 def work(config: DictConfig) -> None:
     """Do what the action says."""
-    if config.action not in ACTIONS:
+    actions = {"describe": describe, "download": download, "show": show, "verify": verify}
+    if config.action not in actions:
         said = "" if config.action is None else f", and not {config.action}"
-        raise UserError(f"say what to do first: segnet-data {' or '.join(ACTIONS)}{said}, as in segnet-data verify")
-    if config.action == "download":
-        download(config)
-        return
+        raise UserError(f"say what to do first: segnet-data {' or '.join(actions)}{said}, as in segnet-data verify")
     require(config.fix in (None, "list"), "fix", config.fix, "list, or null")
     require(config.threads is None or config.threads >= 1, "threads", config.threads, "an integer from 1 up, or null")
-    {"describe": describe, "show": show, "verify": verify}[config.action](config)
+    actions[config.action](config)
 
 
 def describe(config: DictConfig) -> None:

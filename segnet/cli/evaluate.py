@@ -78,10 +78,14 @@ def _write(folder: Path, facts: dict[str, str], result: "SplitResult") -> None:
     """Write all results, or none of them."""
     from segnet.run_folder import EVALUATION, EVALUATION_SCORES, to_json, write_together
 
-    about = {key: facts[key] for key in ("split", "checkpoint", "data", "averaged")}
-    first, others = ("split", "checkpoint"), ("data", "averaged")
-    values = {key: about[key] for key in first} | dict(result.scores)
-    values |= {key: about[key] or None for key in others} | dict(result.details)
+    values = {
+        "split": facts["split"],
+        "checkpoint": facts["checkpoint"],
+        **result.scores,
+        "data": facts["data"] or None,
+        "averaged": facts["averaged"] or None,
+        **result.details,
+    }
     files: dict[str, str | bytes] = {EVALUATION: to_json(values), **result.files}
     if result.image_counts is not None:
         files[EVALUATION_SCORES] = result.image_counts.to_bytes()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from omegaconf import DictConfig
 
 from segnet.cli.entry import required, run_command
+from segnet.errors import UserError, require
 
 if TYPE_CHECKING:
     from segnet.inference.predictor import Predictor
@@ -21,7 +22,6 @@ def work(config: DictConfig) -> None:
     """Predict every image, or every frame, and write its files."""
     run = required(config, "run", "runs/brain/2026-01-31_12-00-00")
     source, output = required(config, "input", "photos"), Path(required(config, "output", "masks"))
-    from segnet.errors import require
     from segnet.inference.video import check_av, is_video
 
     require(0 <= config.opacity <= 1, "opacity", config.opacity, "a number from 0 to 1")
@@ -53,7 +53,6 @@ def _predict_images(config: DictConfig, run: str, source: Path, output: Path) ->
 
     from rich.progress import track
 
-    from segnet.errors import UserError
     from segnet.inference.pipeline import predict_files
 
     model = _load(config, run)

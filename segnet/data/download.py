@@ -156,7 +156,7 @@ def _build(name: str, archives: Sequence[Archive], files: Sequence[Path], root: 
 
 
 class ResumingDownloader:
-    """Downloads over HTTP for Pooch, and goes on where a connection was cut, in this process or in an earlier one.
+    """Downloads over HTTP for Pooch, and continues where a connection was cut, in this process or in an earlier one.
 
     Source: RFC 9110, sections 13.1.5 (If-Range) and 14 (Range).
 

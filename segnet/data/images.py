@@ -12,6 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from segnet.data import tiff
 from segnet.data.image_size import check_size
+from segnet.data.value_range import say_range, scale_values
 from segnet.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,11 @@ def from_pillow(image: Image.Image, channels: int) -> np.ndarray:
         )
     pixels = np.array(ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB"))
     return pixels if pixels.ndim == 3 else pixels[..., None]
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Show an image ``(H, W, 1 or 3)`` in three channels."""
+    return image if image.shape[-1] == 3 else np.repeat(image, 3, axis=-1)
 
 
 def as_bytes(image: np.ndarray) -> np.ndarray:
@@ -165,18 +171,14 @@ def _open_any_size(file: BinaryIO) -> Image.Image:
 
 def _scale_values(path: Path, image: Image.Image, value_range: tuple[float, float] | None) -> np.ndarray:
     """Bring an image of one channel with more than 8 bits to ``(H, W)`` uint8, by a range that is known."""
-    values = np.array(ImageOps.exif_transpose(image)).astype(np.float64)
+    values = np.array(ImageOps.exif_transpose(image))
     if value_range is None:
         value_range = _range_of_type(path, image, values)
-        tiff.say_once(path.parent, f"values {value_range[0]:g}..{value_range[1]:g} become 0..255")
-    low, high = value_range
-    if not high > low:
-        raise UserError(f"value_range=({low}, {high}) is empty: the second value means white, and is the larger one")
-    if _tag(image, PHOTOMETRIC) == WHITE_IS_ZERO:  # Pillow turns around 8 bits alone
-        values = low + high - values
-    if not np.isfinite(values).all():
-        raise UserError(f"the image {path} holds values that are not finite: replace them")
-    return np.rint((values.clip(low, high) - low) * (255 / (high - low))).astype(np.uint8)
+        say_range(path, value_range)
+    white_is_low = _tag(image, PHOTOMETRIC) == WHITE_IS_ZERO  # Pillow turns around 8 bits alone
+    scaled = scale_values(path, values, value_range, white_is_low=white_is_low)
+    rounded: np.ndarray = np.rint(scaled).astype(np.uint8)
+    return rounded
 
 
 def _range_of_type(path: Path, image: Image.Image, values: np.ndarray) -> tuple[float, float]:

@@ -1,20 +1,17 @@
 """TIFF files that Pillow cannot read, or reads wrongly (several channels of more than 8 bits), and very large ones."""
 
-import functools
-import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from segnet.data.image_size import check_size
+from segnet.data.value_range import say_once, say_range, scale_values
 from segnet.errors import UserError
 from segnet.extras import install_command
 
 if TYPE_CHECKING:
     import tifffile
-
-log = logging.getLogger(__name__)
 
 SUFFIXES = (".tif", ".tiff")
 MAPPED_PIXELS = 1 << 26
@@ -113,26 +110,15 @@ def _orientation(page: "tifffile.TiffPage") -> int:
     return 1 if tag is None else int(tag.value)
 
 
-@functools.lru_cache(maxsize=1024)
-def say_once(folder: Path, message: str) -> None:
-    """Log what holds for many files of a folder, once in a process."""
-    log.info("images in %s: %s", folder, message)
-
-
 def _to_bytes(path: Path, values: np.ndarray, channels: int, value_range: tuple[float, float] | None) -> np.ndarray:
     if value_range is None:
         value_range = _range_of_type(path, values)
-        say_once(path.parent, f"values {value_range[0]:g}..{value_range[1]:g} become 0..255")
-    low, high = value_range
-    if not high > low:
-        raise UserError(f"value_range=({low}, {high}) is empty: the second value means white, and is the larger one")
-    wide = values.astype(np.float64)
-    if not np.isfinite(wide).all():
-        raise UserError(f"the image {path} holds values that are not finite: replace them")
-    scaled = (wide.clip(low, high) - low) * (255 / (high - low))
+        say_range(path, value_range)
+    scaled = scale_values(path, values, value_range)
     if channels == 1:
         scaled = (scaled @ np.array(LUMA))[..., None]
-    return np.rint(scaled).astype(np.uint8)
+    rounded: np.ndarray = np.rint(scaled).astype(np.uint8)
+    return rounded
 
 
 def _range_of_type(path: Path, values: np.ndarray) -> tuple[float, float]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
-from segnet.data.images import as_bytes
+from segnet.data.images import as_bytes, from_pillow
 from segnet.errors import UserError
 
 if TYPE_CHECKING:
@@ -113,18 +114,12 @@ def compare(image: np.ndarray, models: "Mapping[str, Predictor]") -> Comparison:
     """
     results = {}
     for name, model in models.items():
-        pixels = image if model.facts.channels == image.shape[-1] else grey(image)
+        channels = model.facts.channels
+        pixels = image if channels == image.shape[-1] else from_pillow(Image.fromarray(image), channels)
         result: SegmentationResult = model.predict(pixels)
         assert result.probabilities is not None
         results[name] = replace(result, probabilities=result.probabilities.astype(np.float16))  # half the memory
     return Comparison(as_bytes(image), results)
-
-
-def grey(image: np.ndarray) -> np.ndarray:
-    """Take RGB ``(H, W, 3)`` uint8 to grey ``(H, W, 1)`` as files are decoded for a network of one channel."""
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(image).convert("L"))[..., None]
 
 
 def marked(picture: np.ndarray, column: int, row: int) -> np.ndarray:

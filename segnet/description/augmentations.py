@@ -1,16 +1,17 @@
 """What the augmentations do to images and labels, as a picture."""
 
 import io
-from collections.abc import Sequence
 
 import numpy as np
 
 from segnet.data import DataModule
 from segnet.data.batch import Collate, TrainingSamples
+from segnet.data.images import as_rgb
 from segnet.data.samples import evaluation_stream
 from segnet.description.measure import evenly
 from segnet.errors import require
-from segnet.tasks.segmentation.pictures import colour_of_ignored, colourise, overlay
+from segnet.tasks.panel_rows import shorten
+from segnet.tasks.segmentation.pictures import colour_of_ignored, colourise_label, overlay
 
 CELL = 2.6
 """Width of a picture, inches."""
@@ -47,7 +48,7 @@ def draw_augmentations(data: DataModule, samples: int, epochs: int) -> bytes:
         for column, (axis, picture) in enumerate(zip(line, row, strict=True)):
             axis.imshow(picture, interpolation="nearest")
             axis.set_axis_off()
-            name = _short(dataset.ids[places[number // 2]]) if column == 0 else f"epoch {column - 1}"
+            name = shorten(dataset.ids[places[number // 2]], 20) if column == 0 else f"epoch {column - 1}"
             if number % 2 == 0:
                 size = f"{picture.shape[1]}x{picture.shape[0]}"
                 axis.set_title(f"{name}, {size}", loc="left", fontsize=8)
@@ -72,19 +73,8 @@ def _rows(data: DataModule, place: int, epochs: int) -> list[list[np.ndarray]]:
     for epoch in range(epochs):
         batch = collate([drawn[epoch * data.passes, place]]).augment()
         pairs.append((batch["image"][0].permute(1, 2, 0).numpy(), batch["label"][0].numpy()))
-    return [[_colour(image) for image, _ in pairs], [_with_labels(*pair, data) for pair in pairs]]
-
-
-def _colour(image: np.ndarray) -> np.ndarray:
-    return image if image.shape[-1] == 3 else np.repeat(image, 3, axis=-1)
+    return [[as_rgb(image) for image, _ in pairs], [_with_labels(*pair, data) for pair in pairs]]
 
 
 def _with_labels(image: np.ndarray, label: np.ndarray, data: DataModule) -> np.ndarray:
-    ignored: Sequence[int] = colour_of_ignored(data.colours)
-    colours = colourise(label, data.colours)
-    colours[label == data.ignore_index] = ignored
-    return overlay(_colour(image), colours, OPACITY)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 20 else f"…{name[-19:]}"
+    return overlay(as_rgb(image), colourise_label(label, data.colours, data.ignore_index), OPACITY)

@@ -9,10 +9,11 @@ from PIL import Image
 
 from segnet import pages
 from segnet.data import DataModule
+from segnet.data.images import as_rgb
 from segnet.description import charts, words
 from segnet.description.describe import Description, Shown
 from segnet.description.measure import Split, class_shares, class_sizes
-from segnet.tasks.segmentation.pictures import colour_of_ignored, colourise, overlay
+from segnet.tasks.segmentation.pictures import colour_of_ignored, colourise_label, overlay
 
 TEMPLATES = Path(__file__).parent / "template"
 LONGEST_SIDE = 480
@@ -103,10 +104,8 @@ def _pictures(shown: Shown, data: DataModule) -> dict[str, Any]:
     height, width = shown.label.shape
     factor = min(1.0, LONGEST_SIDE / max(height, width))
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    image = shown.image if shown.image.shape[-1] == 3 else np.repeat(shown.image, 3, axis=-1)
-    ignored = colour_of_ignored(data.colours)
-    colours = colourise(shown.label, data.colours)
-    colours[shown.label == data.ignore_index] = ignored
+    image = as_rgb(shown.image)
+    colours = colourise_label(shown.label, data.colours, data.ignore_index)
     pair = [image, overlay(image, colours, OPACITY)]
     small = [np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS)) for pixels in pair]
     return {

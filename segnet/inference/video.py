@@ -1,7 +1,6 @@
 """Predicting a video: frame by frame from the file into new ones, in order, with a few frames in memory."""
 
 import importlib.util
-import os
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from fractions import Fraction
@@ -9,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from segnet.data.image_size import MAX_PIXELS
+from segnet.data.images import as_rgb, from_pillow
 from segnet.errors import UserError
 from segnet.extras import install_command
 from segnet.inference.files import prepare_folder, refuse_overwriting
 from segnet.inference.predictor import Predictor
-from segnet.run_folder import beside
+from segnet.run_folder import beside, move_into_place
 
 if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
@@ -103,7 +104,7 @@ def predict_video(
         with closing(_frames(container, stream, source)) as frames, _Writers(files, stream) as writers:
             done = 0
             for batch in _batches(model, frames):
-                pixels = [_channels(frame.pixels, model.facts.channels) for frame in batch]
+                pixels = [from_pillow(Image.fromarray(frame.pixels), model.facts.channels) for frame in batch]
                 for frame, prediction in zip(batch, model.predict_batch(pixels, False), strict=True):
                     writers.add(prediction, frame.pts, opacity)
                     done += 1
@@ -195,14 +196,6 @@ def _batches(model: Predictor, frames: Iterator[Frame]) -> Iterator[list[Frame]]
         yield batch
 
 
-def _channels(pixels: np.ndarray, channels: int) -> np.ndarray:
-    if channels == 3:
-        return pixels
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
-
-
 class _Writers:
     """Encodes results as they come; the files get their names together at the end, or are removed."""
 
@@ -244,7 +237,7 @@ class _Writers:
                 container.close()
         for path in self.files.values():
             with _writing(path):
-                os.replace(beside(path), path)
+                move_into_place(beside(path), path)
 
     def _start(self, kind: str, path: Path, pixels: np.ndarray) -> Any:
         import av
@@ -263,8 +256,7 @@ class _Writers:
 
 def _picture(prediction: Any, kind: str, opacity: float) -> np.ndarray:
     if kind == "enlarged":
-        enlarged: np.ndarray = prediction.enlarged
-        return enlarged if enlarged.shape[-1] == 3 else np.repeat(enlarged, 3, axis=-1)
+        return as_rgb(prediction.enlarged)
     picture = {
         "index": lambda: prediction.mask,
         "colour": prediction.colour,

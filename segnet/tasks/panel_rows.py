@@ -21,7 +21,7 @@ def choose_rows(scores: np.ndarray) -> list[tuple[str, int]]:
     return sorted(((rule, place) for place, rule in once.items()), key=lambda row: order.index(row[1]))
 
 
-def shorten(name: str) -> str:
-    """Leave out the middle of a long name."""
-    half = LONGEST_NAME // 2
-    return name if len(name) <= LONGEST_NAME else f"{name[: half - 1]}…{name[-half:]}"
+def shorten(name: str, longest: int = LONGEST_NAME) -> str:
+    """Leave out the middle of a name of more than ``longest`` characters."""
+    half = longest // 2
+    return name if len(name) <= longest else f"{name[: half - 1]}…{name[-half:]}"

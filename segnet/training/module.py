@@ -128,7 +128,7 @@ class TrainingModule(pl.LightningModule):
             UserError: the loss is not finite, and such steps are not left out; on a GPU it is found some steps later,
                 see :class:`LossCheck`.
         """
-        with self._own_precision():
+        with self._own_precision():  # an auxiliary head calls the network's parts beside forward
             means = self.batch_loss(batch)
         values, weights = torch.stack([mean.value for mean in means]), torch.stack([mean.weight for mean in means])
         loss, whole = self._shares.share(values, weights, self.trainer.accumulate_grad_batches)

@@ -12,7 +12,6 @@ ADDED_SETTINGS: dict[str, object] = {
     "init": None,
     "skip_steps": 0,
     "float32_after_skip": False,
-    "data.verify": True,
     **{f"data.augmentation.{name}": 0.0 for name in ("grey", "blur", "noise", "cut_out", "distortion")},
     "data.augmentation.jpeg": 100,
 }

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segnet.data.images import from_pillow
 from segnet.demo import comparison
-from segnet.demo.comparison import compare, first_views, grey, load_models, marked, short_names, views
+from segnet.demo.comparison import compare, first_views, load_models, marked, short_names, views
 from segnet.errors import UserError
 from segnet.training.run import train
 
@@ -59,7 +60,9 @@ def test_the_mark_leaves_the_pixel_free(image):
 
 
 def test_grey_is_what_decoding_gives(image):
-    assert np.array_equal(grey(image)[..., 0], np.asarray(Image.fromarray(image).convert("L")))
+    assert np.array_equal(
+        from_pillow(Image.fromarray(image), 1)[..., 0], np.asarray(Image.fromarray(image).convert("L"))
+    )
 
 
 def test_names_tell_runs_apart():

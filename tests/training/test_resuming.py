@@ -153,7 +153,7 @@ def test_a_resumed_run_loads_no_batch_again(tiny_config, tmp_path, monkeypatch):
 
 
 def test_a_checkpoint_is_written_when_the_last_is_old(tiny_config, tmp_path, monkeypatch):
-    # The clock goes on by a minute at each look: one a step, and one when a checkpoint is written.
+    # The clock advances by a minute at each look: one a step, and one when a checkpoint is written.
     minutes = itertools.count()
     monkeypatch.setattr("segnet.training.checkpoints.time", SimpleNamespace(monotonic=lambda: 60 * next(minutes)))
     steps = []

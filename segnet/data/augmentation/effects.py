@@ -1,7 +1,7 @@
 """What happens to the pixels of a sample in place: grey, blur, noise and cut-out, each sample by its own amount.
 
 They are drawn from a stream beside the sample's own, so that all else that is drawn stays as it was. Values are
-0..255. Noise is a function of its seed and the place of a pixel, in whole numbers: the same on every device.
+0..255. Noise is a function of its seed and the place of a pixel, in integers: the same on every device.
 """
 
 from collections.abc import Sequence

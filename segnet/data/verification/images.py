@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from segnet.data.images import BITS_PER_SAMPLE
 from segnet.data.verification.problems import Problem, Severity
 
 ORIENTATION = 0x0112  # EXIF tag
-BITS_PER_SAMPLE = 258  # TIFF tag
 ROWS, COLUMNS = 16, 16
 LEAST_CONTRAST = 4.0
 """Standard deviation in grey levels below which an image is so flat that its fingerprint says nothing."""

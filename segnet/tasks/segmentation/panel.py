@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from segnet.data import DataModule
+from segnet.data.images import as_rgb
 from segnet.data.samples import Sample
 from segnet.metrics import image_confusions, scores
 from segnet.tasks.panel_rows import choose_rows, shorten
-from segnet.tasks.segmentation.pictures import WRONG_COLOUR, colour_of_ignored, colourise, error_map
+from segnet.tasks.segmentation.pictures import WRONG_COLOUR, colour_of_ignored, colourise, colourise_label, error_map
 from segnet.tasks.segmentation.prediction import predict, predict_batches
 
 CELL = 3.2
@@ -86,11 +87,9 @@ def _draw_row(
     label = sample["label"].numpy()
     prediction = predict(network, sample["image"][None], label.shape)[0].cpu().numpy()
     image = sample["image"].permute(1, 2, 0).numpy()
-    coloured = colourise(label, data.colours)
-    coloured[label == data.ignore_index] = ignored
     pictures = (
-        image if image.shape[-1] == 3 else np.repeat(image, 3, axis=-1),
-        coloured,
+        as_rgb(image),
+        colourise_label(label, data.colours, data.ignore_index),
         colourise(prediction, data.colours),
         error_map(prediction, label, data.ignore_index, ignored),
     )

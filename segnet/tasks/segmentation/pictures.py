@@ -30,6 +30,16 @@ def colourise(classes: np.ndarray, colours: Sequence[Sequence[int]]) -> np.ndarr
     return palette[classes.astype(np.uint8)]
 
 
+def colourise_label(label: np.ndarray, colours: Sequence[Sequence[int]], ignore_index: int) -> np.ndarray:
+    """Take a label ``(H, W)`` to RGB ``(H, W, 3)`` uint8; what is not scored gets :func:`colour_of_ignored`.
+
+    The ignore index may be the number of a class.
+    """
+    coloured = colourise(label, colours)
+    coloured[label == ignore_index] = colour_of_ignored(colours)
+    return coloured
+
+
 def error_map(prediction: np.ndarray, label: np.ndarray, ignore_index: int, ignored: Sequence[int]) -> np.ndarray:
     """Return RGB ``(H, W, 3)`` uint8: light where right, red where wrong, ``ignored`` where not scored."""
     colours = np.array([RIGHT_COLOUR, WRONG_COLOUR, ignored], np.uint8)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segnet.data import DataModule
+from segnet.data.images import as_rgb
 from segnet.data.samples import as_float
 from segnet.metrics import psnr
 from segnet.tasks.panel_rows import choose_rows, shorten
@@ -74,7 +75,7 @@ def _draw_row(axes: np.ndarray, network: nn.Module, image: Tensor, factor: int) 
     }
     for axis, (title, picture) in zip(axes, pictures.items(), strict=False):
         crop = picture[0, :, top : top + side[0], left : left + side[1]].permute(1, 2, 0).numpy()
-        axis.imshow(np.repeat(crop, 3, axis=-1) if crop.shape[-1] == 1 else crop, interpolation="nearest")
+        axis.imshow(as_rgb(crop), interpolation="nearest")
         axis.set_title(title, fontsize=9)
     errors = (enlarged - target).abs().mean(1)[0, top : top + side[0], left : left + side[1]]
     drawn: AxesImage = axes[-1].imshow(

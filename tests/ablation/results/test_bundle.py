@@ -1,4 +1,4 @@
-"""A bundle is an experiment without weights, which another machine goes on from."""
+"""A bundle is an experiment without weights, which another machine continues from."""
 
 import json
 import shutil

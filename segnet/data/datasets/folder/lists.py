@@ -27,7 +27,7 @@ def split_lists(root: Path, splits: Mapping[str, Any]) -> dict[str, str]:
 def by_lists(root: Path, layout: Layout, lists: Mapping[str, str]) -> Layout:
     """Give each split the samples that its list names; where there is no list for training, it has all others.
 
-    A line is the path or the name of an image, with or without its suffix, and may go on with its mask. Only as many
+    A line is the path or the name of an image, with or without its suffix, and its mask may follow. Only as many
     of the last parts of a path count as tell images apart.
 
     Raises:
