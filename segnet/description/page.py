@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segnet import pages
 from segnet.data import DataModule
 from segnet.data.images import as_rgb
 from segnet.description import charts, words
 from segnet.description.describe import Description, Shown
 from segnet.description.measure import Split, class_shares, class_sizes
+from segnet.pages import photograph, render
 from segnet.tasks.segmentation.pictures import colour_of_ignored, colourise_label, overlay
 
 TEMPLATES = Path(__file__).parent / "template"
@@ -52,7 +52,7 @@ def render_page(description: Description, data: DataModule, facts: Mapping[str, 
         "shown": [_pictures(shown, data) for shown in description.shown],
         "swatches": [*zip(data.classes, data.colours, strict=True), ("ignored", colour_of_ignored(data.colours))],
     }
-    return pages.render(TEMPLATES, "dataset.html", context, {chart["key"]: chart for chart in made if chart})
+    return render(TEMPLATES, "dataset.html", context, {chart["key"]: chart for chart in made if chart})
 
 
 def _headline(description: Description, data: DataModule) -> str:
@@ -112,6 +112,6 @@ def _pictures(shown: Shown, data: DataModule) -> dict[str, Any]:
         "name": shown.name,
         "width": size[0],
         "height": size[1],
-        "image": pages.photograph(small[0]),
-        "overlay": pages.photograph(small[1]),
+        "image": photograph(small[0]),
+        "overlay": photograph(small[1]),
     }

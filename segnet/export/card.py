@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import segnet
+from segnet import __version__
 from segnet.config import Config, get_value
 
 RECIPE = (
@@ -77,7 +77,7 @@ def model_card(config: Config, metrics: Mapping[str, Any], evaluation: Mapping[s
     return CARD.format(
         tag="image-to-image" if enlarges else "image-segmentation",
         title=f"{get_value(config, 'name')}: {upsampler} on {name}",
-        introduction=f"It {kind}, and has {parameters:,} parameters. Trained with segnet {segnet.__version__}.",
+        introduction=f"It {kind}, and has {parameters:,} parameters. Trained with segnet {__version__}.",
         use='save("large.png")' if enlarges else 'overlay()  # .mask, .probabilities, .save("mask.png")',
         data=_data(config, name, enlarges),
         recipe=_recipe(config, metrics),

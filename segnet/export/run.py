@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-import segnet
+from segnet import __version__
 from segnet.build import facts_from_config, load_network, task_from_config
 from segnet.config import Config, load_config
 from segnet.errors import UserError, require
@@ -166,7 +166,7 @@ def facts_of(config: Config, network: nn.Module, run_dir: Path, result: str, pre
         pixel_bytes=runner.pixel_bytes,
         scores=scores_of(read_metrics(run_dir)),
         parity={},
-        segnet_version=segnet.__version__,
+        segnet_version=__version__,
     )
 
 

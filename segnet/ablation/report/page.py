@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypedDict
 
-from segnet import pages
 from segnet.ablation.checks.records import FairnessRecord, TrainedComparison
 from segnet.ablation.design.records import PlanRecord
 from segnet.ablation.design.runs import AS_IS, MATCHED
@@ -19,6 +18,7 @@ from segnet.ablation.results.experiment_folder import ExperimentFolder
 from segnet.ablation.results.inspection import Inspection
 from segnet.ablation.results.records import ComparisonResult, Results, Row, VariantResult
 from segnet.config import values_to_yaml
+from segnet.pages import Chart, render
 from segnet.tasks.segmentation.pictures import colour_of_ignored
 
 TEMPLATES = Path(__file__).parent / "template"
@@ -45,7 +45,7 @@ def render_page(results: Results, folder: ExperimentFolder, inspection: Inspecti
         "minus": text.with_minus,
     }
     shown = _charts(results, next(iter(results["variants"])), inspection)
-    return pages.render(TEMPLATES, "report.html", _context(results, folder, inspection), shown, filters)
+    return render(TEMPLATES, "report.html", _context(results, folder, inspection), shown, filters)
 
 
 def _context(results: Results, folder: ExperimentFolder, inspection: Inspection) -> dict[str, Any]:
@@ -80,7 +80,7 @@ def _context(results: Results, folder: ExperimentFolder, inspection: Inspection)
     }
 
 
-def _charts(results: Results, kind: str, inspection: Inspection) -> dict[str, pages.Chart]:
+def _charts(results: Results, kind: str, inspection: Inspection) -> dict[str, Chart]:
     arms = list(results["variants"][kind]["arms"])
     made = [
         charts.pareto(results, kind),

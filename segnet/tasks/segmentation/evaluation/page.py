@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from segnet import pages
 from segnet.data import DataModule
 from segnet.metrics.measures import FEW_IMAGES, rare_classes
+from segnet.pages import few_colours, photograph, render
 from segnet.tasks.segmentation.evaluation import charts
 from segnet.tasks.segmentation.evaluation.collection import Collected, Look
 from segnet.tasks.segmentation.evaluation.estimates import Estimate, Estimates
@@ -66,7 +66,7 @@ def render_page(
         "swatches": _swatches(data),
         "definitions": DEFINITIONS,
     }
-    return pages.render(TEMPLATES, "evaluation.html", context, {chart["key"]: chart for chart in shown})
+    return render(TEMPLATES, "evaluation.html", context, {chart["key"]: chart for chart in shown})
 
 
 def _measure(name: str, estimate: Estimate) -> dict[str, Any]:
@@ -169,10 +169,10 @@ def _pictures(look: Look, collected: Collected, data: DataModule) -> dict[str, A
         "wrong": percent(float((look.prediction != look.label)[scored].mean()) if scored.any() else math.nan),
         "width": size[0],
         "height": size[1],
-        "image": pages.photograph(_resized(look.image, size, Image.Resampling.LANCZOS)),
-        "label": pages.few_colours(_resized(label, size), palette),
-        "prediction": pages.few_colours(_resized(look.prediction, size), palette),
-        "errors": pages.few_colours(_resized(errors, size), [RIGHT_COLOUR, WRONG_COLOUR, palette[-1]]),
+        "image": photograph(_resized(look.image, size, Image.Resampling.LANCZOS)),
+        "label": few_colours(_resized(label, size), palette),
+        "prediction": few_colours(_resized(look.prediction, size), palette),
+        "errors": few_colours(_resized(errors, size), [RIGHT_COLOUR, WRONG_COLOUR, palette[-1]]),
     }
 
 
