@@ -40,7 +40,7 @@ def test_several_passes_an_epoch_have_orders_and_augmentations_of_their_own():
     assert keys[10:20] == list(single)
 
 
-def test_an_order_goes_on_in_the_middle_of_an_epoch():
+def test_an_order_continues_in_the_middle_of_an_epoch():
     whole = TrainingOrder(size=10, batch_size=3, seed=0, passes=2)
     whole.set_epoch(4)
     resumed = TrainingOrder(size=10, batch_size=3, seed=0, passes=2)

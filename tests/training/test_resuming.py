@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import math
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,6 +18,7 @@ from segnet.data.sampling import TrainingOrder
 from segnet.errors import UserError
 from segnet.models.network import SegmentationNetwork
 from segnet.training.callbacks import History
+from segnet.training.module import TrainingModule
 from segnet.training.run import train
 
 SIX_BATCHES = ("data.images={train:12,val:3,test:4}", "data.batch_size=2", "trainer.max_epochs=2")
@@ -131,10 +133,29 @@ MID_EPOCH_SLOW = [
 @pytest.mark.parametrize(
     "chosen", [*MID_EPOCH, *(pytest.param(chosen, marks=pytest.mark.slow) for chosen in MID_EPOCH_SLOW)]
 )
-def test_a_run_killed_within_an_epoch_goes_on_with_the_next_batch(tiny_config, tmp_path, whole, chosen):
+def test_a_run_killed_within_an_epoch_continues_with_the_next_batch(tiny_config, tmp_path, whole, chosen):
     chosen = (*chosen, "checkpoint.every_n_steps=2")
     resume_after_kill(tiny_config(*SIX_BATCHES, *chosen), tmp_path, 1, 5)
     assert_same_run(whole(*chosen), tmp_path)
+
+
+@pytest.mark.parametrize("broken", [3, 10])
+def test_a_step_that_was_left_out_is_remembered(tiny_config, tmp_path, monkeypatch, broken):
+    """The network computes in float32 from then on; the run is killed long after that step, or right after it."""
+    backward = TrainingModule.backward
+
+    def then_broken(self, loss, *args, **kwargs):
+        backward(self, loss, *args, **kwargs)
+        if self.global_step == broken:
+            self.network.head.bias.grad.fill_(math.nan)
+
+    monkeypatch.setattr(TrainingModule, "backward", then_broken)
+    skipping = ("trainer.precision=bf16-mixed", "skip_steps=1", "float32_after_skip=true")
+    config = tiny_config(*SIX_BATCHES, "checkpoint.every_n_steps=2", *skipping)
+    train(config.copy(), tmp_path / "whole")
+    resume_after_kill(config, tmp_path / "killed", 1, 5)
+    assert_same_run(tmp_path / "whole", tmp_path / "killed")
+    assert torch.load(tmp_path / "killed/checkpoints/last.ckpt", weights_only=True)["float32"] is True
 
 
 def test_a_resumed_run_loads_no_batch_again(tiny_config, tmp_path, monkeypatch):

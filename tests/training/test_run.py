@@ -130,7 +130,7 @@ def test_two_trainings_are_the_same_to_the_bit(tiny_config, tmp_path):
     assert_same_weights(tmp_path / "one", tmp_path / "two", "last")
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(tiny_config, tmp_path, monkeypatch):
+def test_a_killed_run_continues_as_if_nothing_had_happened(tiny_config, tmp_path, monkeypatch):
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     train(tiny_config("trainer.max_epochs=4"), whole)
     start = History.on_train_epoch_start

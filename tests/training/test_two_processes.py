@@ -26,7 +26,7 @@ SETTINGS = (
     "optimizer.lr=0.1",
     "trainer.max_epochs=2",
 )
-TWO = ("trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
+DDP = ("trainer=ddp", "trainer.accelerator=cpu")
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +42,8 @@ def run(tiny_config, tmp_path):
     """Train in some processes, and return the folder."""
 
     def trained(name, *settings, processes=1):
-        two = TWO if processes == 2 else ()
-        work = partial(train, tiny_config(*SETTINGS, *two, *settings), tmp_path / name)
+        together = (*DDP, f"trainer.devices={processes}") if processes > 1 else ()
+        work = partial(train, tiny_config(*SETTINGS, *together, *settings), tmp_path / name)
         output = tmp_path / f"{name}.txt"
         codes = finish(start(work, processes, output))
         assert codes == [0] * processes, output.read_text()
@@ -105,10 +105,10 @@ def stop_at(monkeypatch, rank, epoch, batch, number):
 def interrupt(tiny_config, tmp_path, monkeypatch, processes, number=signal.SIGTERM):
     """Train with a signal to the last process in the second epoch; return the folder, codes and seconds."""
     folder, output = tmp_path / "interrupted", tmp_path / "interrupted.txt"
-    two = TWO if processes == 2 else ()
+    together = (*DDP, f"trainer.devices={processes}") if processes > 1 else ()
     with monkeypatch.context() as patch:
         stop_at(patch, processes - 1, 1, 1, number)
-        started = start(partial(train, tiny_config(*SETTINGS, *two, *RESUMED), folder), processes, output)
+        started = start(partial(train, tiny_config(*SETTINGS, *together, *RESUMED), folder), processes, output)
         started[-1].join(60)
         stopped = time.monotonic()
         codes = finish(started, 30)
@@ -143,7 +143,7 @@ def test_a_process_that_dies_ends_the_others_and_the_run_resumes_with_the_same_b
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("before", "after"), [(2, 2), (2, 1)])
+@pytest.mark.parametrize(("before", "after"), [(2, 2), (2, 1), (2, 4)])
 def test_a_signal_to_one_process_ends_all_with_a_checkpoint(run, tiny_config, tmp_path, monkeypatch, before, after):
     folder, codes, _ = interrupt(tiny_config, tmp_path, monkeypatch, before)
     assert codes == [143] * before
@@ -155,7 +155,7 @@ def test_a_signal_to_one_process_ends_all_with_a_checkpoint(run, tiny_config, tm
 
 
 @pytest.mark.slow
-def test_a_run_of_one_process_goes_on_with_two(run, tiny_config, tmp_path, monkeypatch):
+def test_a_run_of_one_process_continues_with_two(run, tiny_config, tmp_path, monkeypatch):
     folder, codes, _ = interrupt(tiny_config, tmp_path, monkeypatch, 1)
     assert codes == [143]
     resume(folder, 2)

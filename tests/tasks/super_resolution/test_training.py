@@ -107,7 +107,7 @@ def test_an_untrained_network_scores_as_bicubic_interpolation(tiny_config):
     assert score_enlargement(network, data, "test", 2) == score_bicubic(data, "test", 2)
 
 
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(run, tiny_config, tmp_path, monkeypatch):
+def test_a_killed_run_continues_as_if_nothing_had_happened(run, tiny_config, tmp_path, monkeypatch):
     whole, _ = run
     start = History.on_train_epoch_start
 
