@@ -20,8 +20,8 @@ import torch
 
 import segnet.tasks.segmentation.module  # noqa: F401  (or it would be imported late, and count as memory of the training)
 from scripts.benchmarks.architectures import ARCHITECTURES, build_ours, enlarge_in_two_steps, largest_difference
-from scripts.benchmarks.camvid_subset import write_subset
-from scripts.benchmarks.recipe import CLASSES, Example, Options, fit, loaders
+from scripts.benchmarks.camvid_subset import CLASSES, write_subset
+from scripts.benchmarks.recipe import Example, Options, fit, loaders
 from scripts.benchmarks.record import check_device, parser, spread
 from scripts.benchmarks.results import Record
 from scripts.benchmarks.turns import EpochGate, Gate, Turn, measure_in_turns

@@ -11,6 +11,8 @@ from segnet.randomness import numpy_stream
 
 SPLITS = ("train", "val", "test")
 SIZE, DRAWN = (360, 480), 8
+CLASSES, IGNORE = 11, 11
+MEAN, STD = (0.412, 0.424, 0.430), (0.302, 0.307, 0.304)
 
 
 def find_camvid() -> Path | None:

@@ -26,6 +26,7 @@ class Benchmark(NamedTuple):
 
 BENCHMARKS = (
     Benchmark("against_smp", "against_smp", "Training against segmentation_models.pytorch"),
+    Benchmark("predict_against_smp", "predict_against_smp", "Prediction against segmentation_models.pytorch"),
     Benchmark("operators", "operators", "Operators: plain form against exact form"),
     Benchmark("rules", "rules", "Where exact forms begin to pay"),
     Benchmark("networks", "networks", "Networks: plain form against exact form"),

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-CLASSES, IGNORE = 11, 11
-MEAN, STD = (0.412, 0.424, 0.430), (0.302, 0.307, 0.304)
+from scripts.benchmarks.camvid_subset import CLASSES, IGNORE, MEAN, STD
+
 EVALUATION_SIZE = (384, 480)  # CamVid's, padded to multiples of 32
 
 
