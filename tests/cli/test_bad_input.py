@@ -2,9 +2,7 @@
 
 import re
 import shutil
-import struct
 import sys
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -22,19 +20,10 @@ from segnet.inference.scoring import evaluate_run
 from segnet.run_folder import CONFIG, checkpoint_file
 from segnet.training.run import train
 from segnet.training.task import EvaluationRequest
+from tests.broken_images import png_that_claims, write_animation
 from tests.conftest import TINY
 
 COMMANDS = {"predict": predict, "evaluate": evaluate, "export": export, "demo": demo}
-
-
-def bomb() -> bytes:
-    """A PNG file of a few bytes that claims 60000x60000 pixels."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(9))) + chunk(b"IEND", b"")
 
 
 def write_pairs(root: Path, mode: str = "RGB", pairs: int = 8) -> Path:
@@ -61,9 +50,8 @@ def bad(tmp_path_factory):
     (root / "no_image" / "notes.txt").write_text("no image")
     (root / "empty.png").touch()
     (root / "text.jpg").write_text("no image")
-    frames = [Image.new("L", (8, 8), value) for value in (0, 255)]
-    frames[0].save(root / "moving.gif", save_all=True, append_images=frames[1:])
-    (root / "bomb.png").write_bytes(bomb())
+    write_animation(root / "moving.gif")
+    (root / "bomb.png").write_bytes(png_that_claims(60_000, 60_000))
     Image.new("RGB", (24, 16)).save(root / "good.png")
     (root / "file").touch()
 
@@ -75,7 +63,13 @@ def bad(tmp_path_factory):
     (root / "no_config" / CONFIG).unlink()
     (root / "model.onnx").write_text("no model")
 
-    for kind, broken in (("empty", b""), ("text", b"no image"), ("bomb", bomb())):
+    moving = (root / "moving.gif").read_bytes()
+    for kind, broken in (
+        ("empty", b""),
+        ("text", b"no image"),
+        ("bomb", png_that_claims(60_000, 60_000)),
+        ("moving", moving),
+    ):
         folder = shutil.copytree(photos, root / f"photos_{kind}")
         for path in (folder / "images").iterdir():
             path.write_bytes(broken)
@@ -149,6 +143,7 @@ SPLITS = {
     "no_image": r"data\.root=.*no_image holds no images with masks in an arrangement that is known: put images into",
     "photos_empty": r"cannot read the image .*: the file is empty",
     "photos_text": r"cannot read the image .*: it is no image, or of an unknown format",
+    "photos_moving": r"the image .* has 2 frames or pages: save each as a file of its own",
     "photos_bomb": r"claims 60000x60000 pixels, more than the 178956970 that are read: cut it into parts",
 }
 
@@ -185,6 +180,8 @@ WEIGHTS = {
     "empty.png": rf"empty\.png {NO_WEIGHTS}",
     "text.jpg": rf"text\.jpg {NO_WEIGHTS}",
     "good.png": rf"good\.png {NO_WEIGHTS}",
+    "moving.gif": rf"moving\.gif {NO_WEIGHTS}",
+    "bomb.png": rf"bomb\.png {NO_WEIGHTS}",
     "run": r"init=.*run has no weights that fit this network: choose the model that they are of",
 }
 

@@ -1,10 +1,7 @@
 """What a file means is kept, or refused in a sentence."""
 
-import io
 import logging
 import re
-import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -12,6 +9,7 @@ from PIL import Image
 
 from segnet.data.images import read_image, read_label, read_lines
 from segnet.errors import UserError
+from tests.broken_images import png_that_claims
 
 ORIENTATION = 0x0112
 CORNERS = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
@@ -213,15 +211,6 @@ def test_the_further_views_of_a_telephone_s_photo_are_left_alone(tmp_path):
     views = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     views[0].save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=views[1:])
     assert read_image(tmp_path / "a.jpg", 3)[0, 0, 0] > 200
-
-
-def png_that_claims(width: int, height: int) -> bytes:
-    file = io.BytesIO()
-    Image.new("L", (1, 1)).save(file, format="PNG")
-    content = bytearray(file.getvalue())
-    content[16:24] = struct.pack(">II", width, height)
-    content[29:33] = struct.pack(">I", zlib.crc32(bytes(content[12:29])))
-    return bytes(content)
 
 
 @pytest.mark.parametrize("read", [lambda path: read_image(path, 3), read_label])

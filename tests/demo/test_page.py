@@ -10,6 +10,7 @@ from PIL import Image
 
 from segnet.demo.serving import serve
 from segnet.errors import UserError
+from tests.broken_images import png_that_claims, write_animation
 
 pytestmark = [
     pytest.mark.slow,  # Gradio's import takes seconds
@@ -33,17 +34,17 @@ def page(models):
         ("text.jpg", "cannot read the image text.jpg"),
         ("large.png", "claims 40x30 pixels, more than max_pixels=1000"),
         ("moving.gif", "moving.gif has 2 frames"),
+        ("bomb.png", "bomb.png claims 60000x60000 pixels, more than max_pixels=1000"),
         ("&lt;i&gt;.png", "cannot read the image &lt;i&gt;.png"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_on_the_page(page, tmp_path, name, sentence):
     path = tmp_path / name.replace("&lt;", "<").replace("&gt;", ">")
-    path.write_bytes(b"" if name == "empty.png" else b"no image")
+    path.write_bytes({"empty.png": b"", "bomb.png": png_that_claims(60_000, 60_000)}.get(name, b"no image"))
     if name == "large.png":
         Image.new("RGB", (40, 30)).save(path)
     if name == "moving.gif":
-        frames = [Image.new("L", (4, 4), value) for value in (0, 255)]
-        frames[0].save(path, save_all=True, append_images=frames[1:])
+        write_animation(path)
     notice, seen, _, *rest = page.look(str(path), "image", "image", 0.5)
     assert sentence in notice
     assert str(tmp_path) not in notice

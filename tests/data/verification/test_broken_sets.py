@@ -16,6 +16,7 @@ from segnet.data.datasets.folder import describe_folder
 from segnet.data.verification import folder_splits, verify_splits
 from segnet.errors import UserError
 from segnet.tasks.segmentation.task import Segmentation
+from tests.broken_images import png_that_claims
 
 SIZE = (24, 32)
 TABLE = Path(__file__).parents[3] / "docs/broken_sets.md"
@@ -103,12 +104,7 @@ def recompressed(root):
 
 
 def bomb(root):
-    data = bytearray(image_file(root).read_bytes())
-    data[16:24] = (100_000).to_bytes(4, "big") * 2
-    import zlib
-
-    data[29:33] = zlib.crc32(data[12:29]).to_bytes(4, "big")
-    image_file(root).write_bytes(data)
+    image_file(root).write_bytes(png_that_claims(100_000, 100_000))
 
 
 def one_class(root):
