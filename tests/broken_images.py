@@ -7,14 +7,23 @@ from pathlib import Path
 from PIL import Image
 
 
-def png_that_claims(width: int, height: int) -> bytes:
-    """A PNG file of a few bytes that claims a size."""
+def png_file(header: bytes, rows: bytes) -> bytes:
+    """A PNG file, from the content of its header and its rows as they are before compression."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(9))) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def png_that_claims(width: int, height: int) -> bytes:
+    """A PNG file of a few bytes that claims a size."""
+    return png_file(struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0), bytes(9))
+
+
+def grey_png(width: int, height: int, bits: int, rows: bytes) -> bytes:
+    """A grey PNG file of 1, 2, 4, 8 or 16 bits a pixel."""
+    return png_file(struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0), rows)
 
 
 def write_animation(path: Path) -> None:

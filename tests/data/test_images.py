@@ -9,7 +9,7 @@ from PIL import Image
 
 from segnet.data.images import read_image, read_label, read_lines
 from segnet.errors import UserError
-from tests.broken_images import png_that_claims
+from tests.broken_images import grey_png, png_that_claims
 
 ORIENTATION = 0x0112
 CORNERS = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
@@ -137,13 +137,7 @@ def test_labels_of_few_bits_keep_their_numbers(tmp_path, bits, values):
     """Pillow stretches 2 and 4 bits to 0..255, as a viewer must."""
     packed = int("".join(f"{value:0{bits}b}" for value in values).ljust(-(-3 * bits // 8) * 8, "0"), 2)
     row = b"\0" + packed.to_bytes(-(-3 * bits // 8), "big")
-
-    def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
-
-    header = struct.pack(">IIBBBBB", 3, 1, bits, 0, 0, 0, 0)
-    file = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(row)) + chunk(b"IEND", b"")
-    (tmp_path / "a.png").write_bytes(file)
+    (tmp_path / "a.png").write_bytes(grey_png(3, 1, bits, row))
     assert read_label(tmp_path / "a.png").tolist() == [values]
 
 
