@@ -26,7 +26,14 @@ def _folder_setting(*arguments: Any) -> Any:
     return folder_setting(*arguments)
 
 
+def _packed_setting(*arguments: Any) -> Any:
+    from segnet.data.packed_facts import packed_setting
+
+    return packed_setting(*arguments)
+
+
 add_resolver("folder", _folder_setting)  # here, where data may be imported
+add_resolver("packed", _packed_setting)
 
 
 def network_from_config(config: Config, seed: int | None = None) -> "nn.Module":

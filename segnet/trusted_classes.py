@@ -129,5 +129,7 @@ def _check_writing(values: dict[str, Any], path: Path) -> None:
                 f"{path} has callbacks.{name} write into {folder}: put ${{run_dir}} there, or add allow_code=true"
             )
     dataset = values["data"].get("dataset")
-    if isinstance(dataset, dict) and "url" in dataset:
-        raise UserError(f"{path} fetches data from {dataset['url']}: remove it, or add allow_code=true if you trust it")
+    for key in ("url", "root") if isinstance(dataset, dict) else ():
+        place = dataset.get(key)
+        if place is not None and (key == "url" or "://" in str(place)):
+            raise UserError(f"{path} fetches data from {place}: remove it, or add allow_code=true if you trust it")
