@@ -132,7 +132,8 @@ def pack(config: DictConfig) -> None:
     from segnet.data.verification.bar import reading_bar
     from segnet.devices import available_cores
 
-    output = Path(required(config, "output", f"{config.data.name}_packed"))
+    output = Path(required(config, "output", "FOLDER"))
+    require(1 <= config.shard_mb <= 1024, "shard_mb", config.shard_mb, "an integer from 1 to 1024")
     of_module = ("batch_size", "eval_batch_size", "scale", "passes")
     settings = to_values(config.data)
     follow = ("_target_", "ignore_index", "fill")  # from what the set says elsewhere
@@ -140,7 +141,8 @@ def pack(config: DictConfig) -> None:
     recipe = {key: settings[key] for key in of_module} | {"augmentation": augmentation}
     about = {key: settings[key] for key in ("name", "mean", "std")} | {"recipe": recipe}
     data = data_from_config(config)
-    facts = packed(data, about, output, config.shard_mb, config.threads or available_cores(), reading_bar)
+    threads = config.threads or available_cores()
+    facts = packed(data, about, output, config.shard_mb * 10**6, threads, reading_bar)
     for split, found in facts["splits"].items():
         print(f"{split}: {found['samples']} samples in {found['chunks']} chunks, {found['bytes'] / 1e6:.1f} MB")
     print(f"written: {output}; train on it with {shlex.join(['data=packed', f'data.root={output}'])}")

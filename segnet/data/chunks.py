@@ -105,7 +105,8 @@ class Chunks:
             self.folder.need(name, self.bytes[chunk])
             try:
                 with self._lock:
-                    item: bytes = self._cache()[ChunkedIndex(index=number, chunk_index=chunk)]
+                    # A copy: a view would keep the whole chunk mapped.
+                    item = bytes(self._cache()[ChunkedIndex(index=number, chunk_index=chunk)])
             except FileNotFoundError:  # deleted by a process that needed room
                 reason = "is deleted again and again: set a larger data.chunk_cache_gib"
                 continue

@@ -21,7 +21,7 @@ from segnet.data.module import SPLITS, DataModule
 from segnet.data.packed_facts import ARRAYS, FACTS, INDEX, LAYOUT, NAMES, checksum
 from segnet.data.sample_bytes import encode_sample
 from segnet.data.samples import SegmentationDataset, evaluation_stream, sample_groups
-from segnet.errors import UserError, require
+from segnet.errors import UserError
 from segnet.randomness import numpy_stream
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class Encoded(NamedTuple):
 
 
 def pack(
-    data: DataModule, about: Mapping[str, Any], output: Path, shard_mb: int, threads: int, progress: Progress
+    data: DataModule, about: Mapping[str, Any], output: Path, chunk_bytes: int, threads: int, progress: Progress
 ) -> dict[str, Any]:
     """Pack all splits of a data set into a folder, which appears whole or not at all.
 
@@ -56,7 +56,7 @@ def pack(
         data: the data set.
         about: ``name``, ``mean``, ``std`` and ``recipe``, see :func:`segnet.data.packed_facts.read_facts`.
         output: the folder; it must not exist.
-        shard_mb: size of a chunk, MB.
+        chunk_bytes: most bytes of a chunk; a sample that is larger has one of its own.
         threads: that read and encode.
         progress: passes the samples of a split on and shows how many there were.
 
@@ -67,7 +67,6 @@ def pack(
         UserError: ``output`` exists or cannot be written, a sample is wrong, or litdata is not installed.
     """
     require_litdata()
-    require(1 <= shard_mb <= 1024, "shard_mb", shard_mb, "an integer from 1 to 1024")
     output = output.absolute()
     part = output.with_name(f".{output.name}.packing")
     try:
@@ -77,7 +76,7 @@ def pack(
                 raise UserError(f"output={output} exists already: name another folder, or delete this one")
             try:
                 shutil.rmtree(part, ignore_errors=True)
-                facts = _write(data, about, part, shard_mb * 10**6, threads, progress)
+                facts = _write(data, about, part, chunk_bytes, threads, progress)
                 part.rename(output)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
