@@ -28,7 +28,7 @@ from segnet.data.packing import pack
 from segnet.data.sampling import windowed_permutation
 from segnet.randomness import numpy_stream
 
-SHARD_MB = 8
+SHARD_MB = 2
 PHOTOS = {"train": 48, "val": 1, "test": 1}
 PHOTO_SIZE = (768, 1024)
 TITLE = "Packed data sets"
@@ -40,6 +40,7 @@ processor; a disk or a network adds its own.
 - **files**: the original set, decoded each time (`data.cache_budget_gib=0`): CamVid as PNG, the photos as JPEG.
 - **decoded cache**: the same set behind its cache; a sample is a mapped array, of which every byte is read.
 - **packed**: `segnet-data pack` with chunks of {shard} MB, in a random order over all chunks.
+- **packed as pixels**: likewise, with `store=pixels`.
 - **packed, window of 2**: in the order of `data.window=2`.
 - **packed, from an address**: in that order too, after every chunk has been fetched from a server on the same machine.
 
@@ -90,18 +91,10 @@ def reader(dataset: SegmentationDataset, order: np.ndarray, count: int) -> Calla
     return read
 
 
-def packed_copy(data: DataModule, values: dict, folder: Path) -> Path:
-    """Pack a set."""
-    augmentation = {key: value for key, value in values["augmentation"].items() if key not in ("_target_", "fill")}
-    recipe = {"augmentation": augmentation}
-    pack(
-        data,
-        {"name": "set", "mean": [], "std": [], "recipe": recipe},
-        folder,
-        SHARD_MB * 10**6,
-        2,
-        lambda some, _: some,
-    )
+def packed_copy(data: DataModule, values: dict, folder: Path, plain: bool = False) -> Path:
+    """Pack a set; nothing is trained on it, so that its recipe does not count."""
+    about = {key: values[key] for key in ("name", "mean", "std")} | {"recipe": {}}
+    pack(data, about, folder, SHARD_MB * 10**6, plain=plain)
     return folder
 
 
@@ -109,6 +102,7 @@ def measure(name: str, overrides: list[str], folder: Path, repeats: int, count: 
     """Measure one set: its rows of both tables."""
     cached = data_from_config(config := compose([*overrides, f"data.cache_dir={folder / 'cache'}"]))
     root = packed_copy(cached, to_values(config.data), folder / "packed")
+    plain = Packed("train", packed_copy(cached, to_values(config.data), folder / "plain", plain=True))
     packed, random = Packed("train", root), np.random.default_rng(0)
     anywhere = random.permutation(len(packed.ids))
     window = windowed_permutation(random, packed.chunk_sizes, 2)
@@ -120,6 +114,7 @@ def measure(name: str, overrides: list[str], folder: Path, repeats: int, count: 
             "files": reader(cached.source("train"), anywhere, count),
             "decoded cache": reader(cached.split("train"), anywhere, count),
             "packed": reader(packed, anywhere, count),
+            "packed as pixels": reader(plain, anywhere, count),
             "packed, window of 2": reader(packed, window, count),
             "packed, from an address": reader(fetched, window, count),
         }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 OWN = frozenset(
     [
         *("action", "rows", "table", "fix", "threads", "images", "ceiling_images", "shown", "budget_gib", "draws"),
-        *("output", "shard_mb"),
+        *("output", "shard_mb", "store"),
     ]
 )
 """Settings of this command, which a training does not have."""
@@ -133,6 +133,7 @@ def pack(config: DictConfig) -> None:
     from segnet.devices import available_cores
 
     output = Path(required(config, "output", "FOLDER"))
+    require(config.store in ("files", "pixels"), "store", config.store, "files, or pixels")
     require(1 <= config.shard_mb <= 1024, "shard_mb", config.shard_mb, "an integer from 1 to 1024")
     of_module = ("batch_size", "eval_batch_size", "scale", "passes")
     settings = to_values(config.data)
@@ -142,7 +143,7 @@ def pack(config: DictConfig) -> None:
     about = {key: settings[key] for key in ("name", "mean", "std")} | {"recipe": recipe}
     data = data_from_config(config)
     threads = config.threads or available_cores()
-    facts = packed(data, about, output, config.shard_mb * 10**6, threads, reading_bar)
+    facts = packed(data, about, output, config.shard_mb * 10**6, threads, reading_bar, config.store == "pixels")
     for split, found in facts["splits"].items():
         print(f"{split}: {found['samples']} samples in {found['chunks']} chunks, {found['bytes'] / 1e6:.1f} MB")
     print(f"written: {output}; train on it with {shlex.join(['data=packed', f'data.root={output}'])}")

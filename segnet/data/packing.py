@@ -7,7 +7,7 @@ import os
 import shutil
 import warnings
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,8 +45,23 @@ class Encoded(NamedTuple):
     pixels: np.ndarray
 
 
+class _Way(NamedTuple):
+    """How samples are packed, see :func:`pack`."""
+
+    chunk_bytes: int
+    threads: int
+    progress: Progress | None
+    plain: bool
+
+
 def pack(
-    data: DataModule, about: Mapping[str, Any], output: Path, chunk_bytes: int, threads: int, progress: Progress
+    data: DataModule,
+    about: Mapping[str, Any],
+    output: Path,
+    chunk_bytes: int,
+    threads: int = 2,
+    progress: Progress | None = None,
+    plain: bool = False,
 ) -> dict[str, Any]:
     """Pack all splits of a data set into a folder, which appears whole or not at all.
 
@@ -58,7 +73,8 @@ def pack(
         output: the folder; it must not exist.
         chunk_bytes: most bytes of a chunk; a sample that is larger has one of its own.
         threads: that read and encode.
-        progress: passes the samples of a split on and shows how many there were.
+        progress: passes the samples of a split on and shows how many there were; None: nothing is shown.
+        plain: see :func:`segnet.data.sample_bytes.encode_sample`.
 
     Returns:
         The content of ``packed.json``.
@@ -72,11 +88,11 @@ def pack(
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(part.with_suffix(".lock"), blocking=False):
-            if output.exists() or output.is_symlink():
-                raise UserError(f"output={output} exists already: name another folder, or delete this one")
             try:
+                if output.exists() or output.is_symlink():
+                    raise UserError(f"output={output} exists already: name another folder, or delete this one")
                 shutil.rmtree(part, ignore_errors=True)
-                facts = _write(data, about, part, chunk_bytes, threads, progress)
+                facts = _write(data, about, part, _Way(chunk_bytes, threads, progress, plain))
                 part.rename(output)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
@@ -90,16 +106,14 @@ def pack(
     return facts
 
 
-def _write(
-    data: DataModule, about: Mapping[str, Any], part: Path, chunk_bytes: int, threads: int, progress: Progress
-) -> dict[str, Any]:
+def _write(data: DataModule, about: Mapping[str, Any], part: Path, way: _Way) -> dict[str, Any]:
     splits = {}
     for split in SPLITS:
         dataset = data.source(split)
         if not len(dataset.ids):
             raise UserError(f"the split {split} holds no images: each of train, val and test needs one at least")
         _warn_of_draws(dataset, split)
-        splits[split] = _write_split(data, dataset, part / split, chunk_bytes, threads, progress)
+        splits[split] = _write_split(data, dataset, part / split, way)
     facts = {
         "layout": LAYOUT,
         **about,
@@ -116,15 +130,15 @@ def _write(
     return facts
 
 
-def _write_split(
-    data: DataModule, dataset: SegmentationDataset, folder: Path, chunk_bytes: int, threads: int, progress: Progress
-) -> dict[str, Any]:
+def _write_split(data: DataModule, dataset: SegmentationDataset, folder: Path, way: _Way) -> dict[str, Any]:
     folder.mkdir(parents=True)
     sizes, pixels, checksums = [], [], []
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "An item was larger than the target chunk size")  # it is a chunk of its own
-        cache = open_cache(folder, chunk_bytes)
-        for number, sample in enumerate(progress(_encoded(data, dataset, threads), len(dataset.ids))):
+        cache, samples = open_cache(folder, way.chunk_bytes), _encoded(data, dataset, way)
+        if way.progress is not None:
+            samples = way.progress(samples, len(dataset.ids))
+        for number, sample in enumerate(samples):
             cache[number] = sample.item
             sizes.append(sample.size)
             pixels.append(sample.pixels)
@@ -151,7 +165,7 @@ def _write_split(
     }
 
 
-def _encoded(data: DataModule, dataset: SegmentationDataset, threads: int) -> Iterator[Encoded]:
+def _encoded(data: DataModule, dataset: SegmentationDataset, way: _Way) -> Iterable[Encoded]:
     """Read, check and encode the samples in their order, a few at a time."""
     files = getattr(dataset, "files", None)
 
@@ -160,9 +174,9 @@ def _encoded(data: DataModule, dataset: SegmentationDataset, threads: int) -> It
         image, label = dataset.load(index, evaluation_stream(name))
         pixels = check_sample(name, image, label, data.classes, data.ignore_index, data.channels)
         file = None if files is None else Path(files(index)[0])
-        return Encoded(encode_sample(image, label, file), (image.shape[0], image.shape[1]), pixels)
+        return Encoded(encode_sample(image, label, file, way.plain), (image.shape[0], image.shape[1]), pixels)
 
-    with ThreadPoolExecutor(threads) as pool:
+    with ThreadPoolExecutor(way.threads) as pool:
         for start in range(0, len(dataset.ids), AHEAD):
             yield from pool.map(encode, range(start, min(start + AHEAD, len(dataset.ids))))
 

@@ -96,7 +96,7 @@ def test_a_set_that_is_not_there_is_an_error_of_each_split(tmp_path, capsys):
     [
         (
             ["action=null"],
-            "say what to do first: segnet-data describe or download or show or verify, as in segnet-data verify",
+            "say what to do first: segnet-data describe or download or pack or show or verify, as in segnet-data verify",
         ),
         (["action=mend"], "and not mend"),
         (["fix=all"], "fix=all is not allowed: give list, or null"),
@@ -152,5 +152,7 @@ def test_pack_writes_what_trains_as_the_set(photos, capsys):
 def test_pack_asks_for_a_folder_and_a_size(photos):
     with pytest.raises(UserError, match=r"say output=\.\.\., as in output=FOLDER"):
         run("data=folder", f"data.root={photos}", "action=pack")
+    with pytest.raises(UserError, match=r"store=x is not allowed: give files, or pixels"):
+        run("data=folder", f"data.root={photos}", "action=pack", "store=x", f"output={photos.parent}/x")
     with pytest.raises(UserError, match=r"shard_mb=0 is not allowed: give an integer from 1 to 1024"):
         run("data=folder", f"data.root={photos}", "action=pack", "shard_mb=0", f"output={photos.parent}/x")

@@ -9,14 +9,14 @@ from segnet.data.packing import pack
 AUGMENTATION = ("_target_", "ignore_index", "fill")
 
 
-def pack_set(output: Path, *overrides: str, chunk_bytes: int = 4000, progress=lambda samples, total: samples) -> Path:
+def pack_set(output: Path, *overrides: str, chunk_bytes: int = 4000, progress=None, plain: bool = False) -> Path:
     """Pack what the overrides of a training choose, into chunks of a few samples."""
     config = compose(overrides)
     values = to_values(config.data)
     augmentation = {key: value for key, value in values["augmentation"].items() if key not in AUGMENTATION}
     recipe = {key: values[key] for key in ("batch_size", "eval_batch_size", "scale", "passes")}
     about = {key: values[key] for key in ("name", "mean", "std")} | {"recipe": {**recipe, "augmentation": augmentation}}
-    pack(data_from_config(config), about, output, chunk_bytes, 2, progress)
+    pack(data_from_config(config), about, output, chunk_bytes, 2, progress, plain)
     return output
 
 

@@ -1,6 +1,8 @@
 import errno
+import io
 import logging
 import os
+import struct
 
 import filelock
 import numpy as np
@@ -35,6 +37,13 @@ def test_an_existing_output_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"output=.* exists already: name another folder, or delete this one"):
         pack_set(tmp_path, *SHAPES)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_output_is_refused_and_no_lock_stays(tmp_path):
+    (tmp_path / "packed").write_text("a file")
+    with pytest.raises(UserError, match="exists already"):
+        pack_set(tmp_path / "packed", *SHAPES)
+    assert [path.name for path in tmp_path.iterdir()] == ["packed"]
 
 
 def test_two_do_not_pack_into_one_folder(tmp_path):
@@ -88,10 +97,17 @@ def test_bytes_of_a_sample_give_it_back(channels, size, tmp_path):
     random = np.random.default_rng(0)
     image = random.integers(0, 256, (*size, channels), dtype=np.uint8)
     label = random.integers(0, 256, size, dtype=np.uint8)
-    for file in (None, tmp_path / "absent.png"):
-        found = decode_sample(encode_sample(image, label, file), channels)
+    for file, plain in ((None, False), (tmp_path / "absent.png", False), (None, True)):
+        found = decode_sample(encode_sample(image, label, file, plain), channels)
         assert np.array_equal(found[0], image)
         assert np.array_equal(found[1], label)
+
+
+def test_pixels_of_another_type_are_refused():
+    file = io.BytesIO()
+    np.save(file, np.zeros((3, 2, 2), np.float32))
+    with pytest.raises(ValueError, match="pixels of float32"):
+        decode_sample(struct.pack("<I", len(file.getvalue())) + 2 * file.getvalue(), 3)
 
 
 def test_a_photo_keeps_its_jpeg_and_a_turned_one_its_meaning(tmp_path):

@@ -27,17 +27,19 @@ def packed(camvid, tmp_path):
     return pack_set(tmp_path / "packed", "data=camvid", f"data.root={camvid}", "data.batch_size=6")
 
 
-@pytest.mark.parametrize("split", ["train", "val", "test"])
-def test_each_sample_is_that_of_the_set_it_was_packed_from(camvid, packed, split):
-    read, source = Packed(split, packed), CamVid(split, camvid)
-    assert read.ids == list(source.ids)
-    assert read.groups == list(source.groups)
-    assert len(read.chunk_sizes) > 2
-    assert sum(read.chunk_sizes) == 12
-    for index in np.random.default_rng(1).permutation(12):
-        for found, wanted in zip(read.load(int(index), RANDOM), source.load(int(index), RANDOM), strict=True):
-            assert found.dtype == np.uint8
-            assert np.array_equal(found, wanted)
+@pytest.mark.parametrize("plain", [False, True])
+def test_each_sample_is_that_of_the_set_it_was_packed_from(camvid, tmp_path, plain):
+    root = pack_set(tmp_path / "packed", "data=camvid", f"data.root={camvid}", plain=plain)
+    for split in ("train", "val", "test"):
+        read, source = Packed(split, root), CamVid(split, camvid)
+        assert read.ids == list(source.ids)
+        assert read.groups == list(source.groups)
+        assert len(read.chunk_sizes) > 2
+        assert sum(read.chunk_sizes) == 12
+        for index in np.random.default_rng(1).permutation(12):
+            for found, wanted in zip(read.load(int(index), RANDOM), source.load(int(index), RANDOM), strict=True):
+                assert found.dtype == np.uint8
+                assert np.array_equal(found, wanted)
 
 
 def test_a_file_without_conversion_keeps_its_bytes_and_others_their_pixels(camvid, tmp_path):
