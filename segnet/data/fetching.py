@@ -28,19 +28,33 @@ def fetch_file(url: str, path: Path) -> None:
         UserError: it did not arrive.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
         if url.startswith(("http://", "https://")):
-            part = path.with_name(f"{path.name}.{os.getpid()}.part")
             ResumingDownloader(part, show=False)(url, str(path), None)
         else:
-            from litdata.streaming.downloader import get_downloader
-
-            get_downloader(url.rpartition("/")[0], str(path.parent), []).download_file(url, str(path))
+            _fetch_by_litdata(url, path, part)
     except Exception as error:  # of requests, boto3, obstore, huggingface_hub and others, by the address
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{url} could not be fetched ({reason}): is data.root right, and may you read it?") from error
     if not path.is_file():
         raise UserError(f"{url} could not be fetched: is data.root right, and may you read it?")
+
+
+def _fetch_by_litdata(url: str, path: Path, part: Path) -> None:
+    from litdata.streaming.downloader import get_downloader
+
+    downloader = get_downloader(url.rpartition("/")[0], str(path.parent), [])
+    if url.startswith(("hf://", "local:")):
+        downloader.download_file(url, str(path))
+        return
+    # By the store's own client: for whole files litdata may take another one, which does not outlive a fork.
+    try:
+        with part.open("wb") as file:
+            downloader.download_fileobj(url, file)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def fetched_bytes(url: str) -> bytes:

@@ -96,7 +96,7 @@ def test_a_set_that_is_not_there_is_an_error_of_each_split(tmp_path, capsys):
     [
         (
             ["action=null"],
-            "say what to do first: segnet-data describe or download or pack or show or verify, as in segnet-data verify",
+            "first: segnet-data describe or download or pack or show or verify, as in segnet-data verify",
         ),
         (["action=mend"], "and not mend"),
         (["fix=all"], "fix=all is not allowed: give list, or null"),

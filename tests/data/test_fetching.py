@@ -114,6 +114,19 @@ def test_a_wrong_address_is_named(server, tmp_path):
         packed_data(f"local:{tmp_path}/nothing", f"data.cache_dir={tmp_path}")
 
 
+def test_object_storage_is_read_by_its_client(server, packed, tmp_path, monkeypatch):
+    """A server that answers as S3 does, for the few calls that are made."""
+    for name, value in {"ACCESS_KEY_ID": "x", "SECRET_ACCESS_KEY": "x", "DEFAULT_REGION": "x"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+    server.files |= {f"/bucket{name}": content for name, content in server.files.items()}
+    data = packed_data("s3://bucket/shapes", f"data.cache_dir={tmp_path}", "data.num_workers=2")
+    assert sorted(int(index) for batch in data.training_batches(0) for index in batch["index"]) == [*range(16)]
+    assert same(data.split("train"), packed, range(16))
+    with pytest.raises(UserError, match=r"s3://bucket/nothing/packed\.json could not be fetched \(.*404.*\): is data"):
+        packed_data("s3://bucket/nothing", f"data.cache_dir={tmp_path}")
+
+
 def test_a_slow_disk_is_read_through_copies(packed, tmp_path):
     read = Packed("train", f"local:{packed}", tmp_path)
     assert same(read, packed, range(16))
