@@ -7,10 +7,13 @@ import pytest
 import torch
 import yaml
 
+import segnet
 from scripts.forked import finish, start
+from segnet.build import data_from_config
 from segnet.config import compose, load_config
 from segnet.errors import UserError
 from segnet.training.run import train
+from segnet.trusted_classes import allow_code
 from tests.conftest import TINY
 from tests.data.packed_sets import pack_set
 from tests.training.test_interruption import send
@@ -77,9 +80,14 @@ def test_two_processes_train_on_chunks(packed, tmp_path):
 
 def test_a_strangers_run_fetches_nothing_from_an_address(packed, tmp_path):
     trained(packed, tmp_path, "trainer.max_epochs=1")
-    path = tmp_path / "config.yaml"
+    path, address = tmp_path / "config.yaml", f"local:{packed}"
     values = yaml.safe_load(path.read_text())
-    values["data"]["dataset"]["root"] = "s3://bucket/set"
+    values["data"]["dataset"] |= {"root": address, "cache_dir": str(tmp_path / "cache")}
     path.write_text(yaml.safe_dump(values))
-    with pytest.raises(UserError, match=r"fetches data from s3://bucket/set: remove it, or add allow_code=true"):
-        load_config(tmp_path)
+    with pytest.raises(UserError, match=r"the run fetches its data from local:.*: add allow_code=true if you trust it"):
+        data_from_config(load_config(tmp_path))
+    segnet.load(tmp_path)  # which needs no data
+    with allow_code():
+        assert len(data_from_config(load_config(tmp_path)).split("train").ids) == 8
+    compose(["data=packed", f"data.root={address}"])  # the user names the same place
+    assert len(data_from_config(load_config(tmp_path)).split("test").ids) == 4
