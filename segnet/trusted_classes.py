@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from segnet.addresses import is_address
 from segnet.errors import UserError
 
 _OTHERS = {
@@ -30,7 +31,6 @@ OF_EXPERIMENTS = frozenset(["segnet.training.batch_record.BatchRecord"])
 """What an experiment adds to the recipe of its runs, and no shipped configuration names."""
 TARGET = re.compile(r"""\b_target_["']?\s*:\s*["']?([\w.]+)""")
 REFERENCE = re.compile(r"\$\{(?!run_dir\})[^}]*\}?")
-ADDRESS = re.compile(r"[a-z][a-z0-9]*://|local:")
 MAX_BYTES = 4_000_000
 
 _trusted: set[str] = set()
@@ -152,5 +152,5 @@ def _check_writing(values: dict[str, Any], path: Path) -> None:
     if "url" in dataset:
         raise UserError(f"{path} fetches data from {dataset['url']}: remove it, or add allow_code=true if you trust it")
     place = str(dataset.get("root"))
-    if ADDRESS.match(place) and place not in _trusted:
+    if is_address(place) and place not in _trusted:
         _of_runs.add(place)

@@ -8,21 +8,15 @@ writes them (``chunk-*.bin``), litdata's ``index.json`` of them, ``samples.json`
 import functools
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Any
 
+from segnet.addresses import is_address
 from segnet.errors import UserError
 
 LAYOUT = 1  # of these files; count up when it changes
 FACTS, NAMES, ARRAYS, INDEX = "packed.json", "samples.json", "samples.npz", "index.json"
 KEYS = ("name", "classes", "ignore_index", "channels", "mean", "std", "recipe", "splits")
-ADDRESS = re.compile(r"[a-z][a-z0-9]*://|local:")
-
-
-def is_address(root: str | Path) -> bool:
-    """Tell an address, such as ``s3://bucket/set``, from the path of a folder."""
-    return ADDRESS.match(str(root)) is not None
 
 
 def checksum(content: bytes) -> str:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from segnet.addresses import is_address
 from segnet.data.chunks import Chunks, require_litdata
 from segnet.data.fetching import ChunkFolder, FetchedFolder, LocalFolder
 from segnet.data.integrity import SplitFacts
-from segnet.data.packed_facts import ARRAYS, INDEX, NAMES, is_address, read_facts
+from segnet.data.packed_facts import ARRAYS, INDEX, NAMES, read_facts
 from segnet.data.sample_bytes import decode_sample
 from segnet.errors import UserError, require
 
