@@ -1,5 +1,6 @@
 import json
 import pickle
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -17,14 +18,23 @@ from tests.data.packed_sets import pack_set, packed_data
 RANDOM = np.random.default_rng(0)
 
 
-@pytest.fixture
-def camvid(write_camvid, tmp_path):
-    return write_camvid(tmp_path / "camvid", images=12, size=(20, 30))
+@pytest.fixture(scope="module")
+def sets(write_camvid, tmp_path_factory):
+    """A small set and its packed form, of which each test gets a copy."""
+    folder = tmp_path_factory.mktemp("sets")
+    camvid = write_camvid(folder / "camvid", images=12, size=(20, 30))
+    pack_set(folder / "packed", "data=camvid", f"data.root={camvid}", "data.batch_size=6")
+    return folder
 
 
 @pytest.fixture
-def packed(camvid, tmp_path):
-    return pack_set(tmp_path / "packed", "data=camvid", f"data.root={camvid}", "data.batch_size=6")
+def camvid(sets, tmp_path):
+    return shutil.copytree(sets / "camvid", tmp_path / "camvid")
+
+
+@pytest.fixture
+def packed(sets, tmp_path):
+    return shutil.copytree(sets / "packed", tmp_path / "packed")
 
 
 @pytest.mark.parametrize("plain", [False, True])
