@@ -21,6 +21,7 @@ PICTURE = ROOT / "docs" / "images" / "architecture.svg"
 BEGIN, END = "<!-- rooms: written by scripts/architecture.py -->", "<!-- rooms: end -->"
 
 GROUND = (
+    "addresses",
     "errors",
     "extras",
     "randomness",

@@ -11,6 +11,7 @@ from segnet.errors import UserError
 from segnet.pretrained import WEIGHTS, locate
 from segnet.run_folder import CONFIG, checkpoint_file
 from segnet.trusted_classes import allow_code as code_allowed
+from segnet.trusted_classes import check_address
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -26,7 +27,14 @@ def _folder_setting(*arguments: Any) -> Any:
     return folder_setting(*arguments)
 
 
+def _packed_setting(*arguments: Any) -> Any:
+    from segnet.data.packed_facts import packed_setting
+
+    return packed_setting(*arguments)
+
+
 add_resolver("folder", _folder_setting)  # here, where data may be imported
+add_resolver("packed", _packed_setting)
 
 
 def network_from_config(config: Config, seed: int | None = None) -> "nn.Module":
@@ -49,7 +57,12 @@ def task_from_config(config: Config) -> "Task":
 
 
 def data_from_config(config: Config) -> "DataModule":
-    """Build the data module of a composed or stored config."""
+    """Build the data module of a composed or stored config.
+
+    Raises:
+        UserError: a value is out of its range; or see :func:`segnet.trusted_classes.check_address`.
+    """
+    check_address(str(get_value(config, "data.dataset.root")))
     data: DataModule = instantiate_from_own_keys(config.data)
     return data
 

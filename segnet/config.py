@@ -60,7 +60,15 @@ def compose(overrides: Sequence[str] = (), config_name: str = "train") -> DictCo
     except HydraException as error:
         raise UserError(str(error)) from error
     trust(targets(OmegaConf.to_container(config, resolve=False)))
+    trust_own_data(config)
     return config
+
+
+def trust_own_data(config: DictConfig) -> None:
+    """Let data be fetched from the address that a user's own config names."""
+    data = config.get("data")
+    if isinstance(data, DictConfig) and "root" in data:
+        trust([OmegaConf.to_container(data, resolve=False)["root"]])  # type: ignore[index,call-overload]
 
 
 @contextmanager

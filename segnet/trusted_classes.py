@@ -8,6 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from segnet.addresses import is_address
 from segnet.errors import UserError
 
 _OTHERS = {
@@ -33,6 +34,8 @@ REFERENCE = re.compile(r"\$\{(?!run_dir\})[^}]*\}?")
 MAX_BYTES = 4_000_000
 
 _trusted: set[str] = set()
+_of_runs: set[str] = set()
+"""Where the data of runs lie that were opened in this process, as far as the user has not named the same place."""
 _all_allowed: ContextVar[bool] = ContextVar("all_allowed", default=False)
 
 
@@ -44,8 +47,23 @@ def named_in(folder: Path) -> frozenset[str]:
 
 
 def trust(names: Iterable[object]) -> None:
-    """Trust classes in this process: those that the user's own configurations name."""
-    _trusted.update(map(str, names))
+    """Trust classes, and addresses of data, in this process: those that the user's own configurations name."""
+    own = set(map(str, names))
+    _trusted.update(own)
+    _of_runs.difference_update(own)
+
+
+def check_address(address: str) -> None:
+    """Refuse to fetch data from an address that a run names and the user has not named.
+
+    Raises:
+        UserError: that is so; the message says what to do.
+    """
+    if address in _of_runs and not _all_allowed.get():
+        raise UserError(
+            f"the run fetches its data from {address}: add allow_code=true if you trust it, or say where they lie as "
+            f"data_root=FOLDER where the command takes that"
+        )
 
 
 @contextlib.contextmanager
@@ -129,5 +147,10 @@ def _check_writing(values: dict[str, Any], path: Path) -> None:
                 f"{path} has callbacks.{name} write into {folder}: put ${{run_dir}} there, or add allow_code=true"
             )
     dataset = values["data"].get("dataset")
-    if isinstance(dataset, dict) and "url" in dataset:
+    if not isinstance(dataset, dict):
+        return
+    if "url" in dataset:
         raise UserError(f"{path} fetches data from {dataset['url']}: remove it, or add allow_code=true if you trust it")
+    place = str(dataset.get("root"))
+    if is_address(place) and place not in _trusted:
+        _of_runs.add(place)

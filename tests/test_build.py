@@ -7,6 +7,8 @@ import segnet
 from segnet.build import data_from_config, set_data_root
 from segnet.config import compose, config_dir, instantiate, load_config
 from segnet.errors import UserError
+from tests.conftest import TINY
+from tests.data.packed_sets import pack_set
 
 # Plans of ablations belong to another root config: tests/cli/test_ablate.py composes them.
 ELSEWHERE = {"ablation", "hydra"}
@@ -31,6 +33,8 @@ def test_every_yaml_is_composed_and_built(group, choice, tmp_path, write_camvid)
     config = compose([f"{group}={choice}", f"run_dir={tmp_path}"])
     if (group, choice) == ("data", "folder"):
         config.data.root = str(write_camvid(tmp_path, images=9))
+    if (group, choice) == ("data", "packed"):
+        config.data.root = str(pack_set(tmp_path / "packed", *TINY))
     if group == "experiment":
         assert isinstance(instantiate(config.model), torch.nn.Module)
         return

@@ -33,6 +33,7 @@ BENCHMARKS = (
     Benchmark("bound", "bound", "Where a step's time goes"),
     Benchmark("pooling", "pooling", "Max-pool and max-unpool with compact indices"),
     Benchmark("input", "input_pipeline", "Input pipeline"),
+    Benchmark("packed", "packed", "Packed data sets"),
     Benchmark("growth", "growth", "How cost grows"),
     Benchmark("startup", "startup", "Start-up"),
     Benchmark("ablation", "ablation", "Experiments"),

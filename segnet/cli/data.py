@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from segnet.data.verification import Problem
 
 OWN = frozenset(
-    ["action", "rows", "table", "fix", "threads", "images", "ceiling_images", "shown", "budget_gib", "draws", "output"]
+    [
+        *("action", "rows", "table", "fix", "threads", "images", "ceiling_images", "shown", "budget_gib", "draws"),
+        *("output", "shard_mb", "store"),
+    ]
 )
 """Settings of this command, which a training does not have."""
 LEAVE_OUT = "leave_out.txt"
@@ -28,7 +31,7 @@ LEAVE_OUT = "leave_out.txt"
 
 def work(config: DictConfig) -> None:
     """Do what the action says."""
-    actions = {"describe": describe, "download": download, "show": show, "verify": verify}
+    actions = {"describe": describe, "download": download, "pack": pack, "show": show, "verify": verify}
     if config.action not in actions:
         said = "" if config.action is None else f", and not {config.action}"
         raise UserError(f"say what to do first: segnet-data {' or '.join(actions)}{said}, as in segnet-data verify")
@@ -114,6 +117,36 @@ def download(config: DictConfig) -> None:
     config.data.download = True
     samples = len(instantiate(config.data.dataset)(split="train").ids)
     print(f"data={config.data.name}: {samples} images to train on, in {Path(config.data.root).absolute()}")
+
+
+def pack(config: DictConfig) -> None:
+    """Write a data set as chunks, for ``data=packed``.
+
+    Raises:
+        UserError: see :func:`segnet.data.packing.pack`.
+    """
+    from segnet.build import data_from_config
+    from segnet.cli.entry import required
+    from segnet.config import to_values
+    from segnet.data.packing import pack as packed
+    from segnet.data.verification.bar import reading_bar
+    from segnet.devices import available_cores
+
+    output = Path(required(config, "output", "FOLDER"))
+    require(config.store in ("files", "pixels"), "store", config.store, "files, or pixels")
+    require(1 <= config.shard_mb <= 1024, "shard_mb", config.shard_mb, "an integer from 1 to 1024")
+    of_module = ("batch_size", "eval_batch_size", "scale", "passes")
+    settings = to_values(config.data)
+    follow = ("_target_", "ignore_index", "fill")  # from what the set says elsewhere
+    augmentation = {key: value for key, value in settings["augmentation"].items() if key not in follow}
+    recipe = {key: settings[key] for key in of_module} | {"augmentation": augmentation}
+    about = {key: settings[key] for key in ("name", "mean", "std")} | {"recipe": recipe}
+    data = data_from_config(config)
+    threads = config.threads or available_cores()
+    facts = packed(data, about, output, config.shard_mb * 10**6, threads, reading_bar, config.store == "pixels")
+    for split, found in facts["splits"].items():
+        print(f"{split}: {found['samples']} samples in {found['chunks']} chunks, {found['bytes'] / 1e6:.1f} MB")
+    print(f"written: {output}; train on it with {shlex.join(['data=packed', f'data.root={output}'])}")
 
 
 def verify(config: DictConfig) -> None:

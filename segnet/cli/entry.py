@@ -17,7 +17,7 @@ import segnet.build  # adds the resolver of data=folder
 from segnet.cli.arguments import check_overrides, config_folders, quote_paths
 from segnet.cli.help import show_help
 from segnet.cli.sweep import note_failure, sweep_failures, sweep_folder
-from segnet.config import add_resolver, config_dir, in_sweep, register_resolvers
+from segnet.config import add_resolver, config_dir, in_sweep, register_resolvers, trust_own_data
 from segnet.errors import UserError, find_system_error, find_user_error
 from segnet.trusted_classes import allow_code, named_in, trust
 
@@ -82,6 +82,7 @@ def _guarded(name: str, work: Callable[[DictConfig], object], as_typed: list[str
     """End with a sentence before Hydra sees the error; in a sweep, leave the other jobs at work."""
 
     def guarded(config: DictConfig) -> object:
+        trust_own_data(config)
         sys.argv[1:] = as_typed  # Hydra has read them; what records the command shows it as it was called
         with _sentences(name):
             try:

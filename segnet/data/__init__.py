@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from segnet.data.datasets.cityscapes import Cityscapes
     from segnet.data.datasets.folder import Folder
     from segnet.data.datasets.loveda import LoveDA
+    from segnet.data.datasets.packed import Packed
     from segnet.data.datasets.pet import Pet
     from segnet.data.datasets.shapes import Shapes
     from segnet.data.datasets.voc import PascalVOC
@@ -33,6 +34,7 @@ __all__ = [
     "FileDataset",
     "Folder",
     "LoveDA",
+    "Packed",
     "PascalVOC",
     "PascalVOCWithSBD",
     "Pet",
@@ -57,6 +59,7 @@ _HOMES = {
     "FileDataset": "segnet.data.samples",
     "Folder": "segnet.data.datasets.folder",
     "LoveDA": "segnet.data.datasets.loveda",
+    "Packed": "segnet.data.datasets.packed",
     "PascalVOC": "segnet.data.datasets.voc",
     "PascalVOCWithSBD": "segnet.data.datasets.voc_sbd",
     "Pet": "segnet.data.datasets.pet",

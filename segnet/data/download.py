@@ -164,10 +164,11 @@ class ResumingDownloader:
         part: keeps what has arrived, and stays where the download fails.
         attempts: connections in a row that bring nothing before it gives up.
         pause: seconds before the next attempt.
+        show: whether there is a bar, and a line in the log.
     """
 
-    def __init__(self, part: Path, attempts: int = 5, pause: float = 1.0) -> None:
-        self.part, self.attempts, self.pause = part, attempts, pause
+    def __init__(self, part: Path, attempts: int = 5, pause: float = 1.0, show: bool = True) -> None:
+        self.part, self.attempts, self.pause, self.show = part, attempts, pause, show
         self.version = part.with_name(part.name + ".version")
 
     def __call__(self, url: str, output_file: str, pooch: Any) -> None:
@@ -179,7 +180,7 @@ class ResumingDownloader:
         import requests
 
         failures = 0
-        with _bar(self.part.name.removesuffix(".part")) as (progress, task):
+        with _bar(self.part.name.removesuffix(".part"), self.show) as (progress, task):
             while True:
                 before = self._size()
                 try:
@@ -245,10 +246,11 @@ def _is_final(error: "requests.RequestException") -> bool:
 
 
 @contextmanager
-def _bar(name: str) -> "Iterator[tuple[Progress, TaskID]]":
+def _bar(name: str, show: bool) -> "Iterator[tuple[Progress, TaskID]]":
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-    log.info("downloading %s", name)
+    log.log(logging.INFO if show else logging.DEBUG, "downloading %s", name)
     columns = [TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()]
-    with Progress(*columns, TimeRemainingColumn(), transient=True, disable=not sys.stdout.isatty()) as progress:
+    hidden = not (show and sys.stdout.isatty())
+    with Progress(*columns, TimeRemainingColumn(), transient=True, disable=hidden) as progress:
         yield progress, progress.add_task(name, total=None)

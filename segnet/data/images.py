@@ -143,7 +143,7 @@ def _open(path: Path, role: str, max_pixels: int | None) -> Iterator[Image.Image
     """Open a file and decode it where it is used; what goes wrong on the way becomes a sentence."""
     try:
         # From an open file and not from its path: Pillow maps some turned TIFF files into memory with the wrong size.
-        with path.open("rb") as file, _open_any_size(file) as image:
+        with path.open("rb") as file, open_any_size(file) as image:
             check_size(path, role, image.width, image.height, max_pixels)
             # Telephones keep further views behind a photo (MPO); the first is what every viewer shows.
             frames = getattr(image, "n_frames", 1)
@@ -159,7 +159,7 @@ def _open(path: Path, role: str, max_pixels: int | None) -> Iterator[Image.Image
         raise UserError(f"cannot read the {role} {path}: {error}") from error
 
 
-def _open_any_size(file: BinaryIO) -> Image.Image:
+def open_any_size(file: BinaryIO) -> Image.Image:
     """Read an image's header without Pillow's own limit: ours names the setting that moves it."""
     with _opening:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -25,6 +25,15 @@ class SplitFacts(NamedTuple):
 
     pixels: Tensor
     sizes: list[tuple[int, int]]
+
+
+@runtime_checkable
+class KnownDataset(SegmentationDataset, Protocol):
+    """A split of which all samples were read once, by whoever packed it."""
+
+    def known_facts(self, classes: Sequence[str], ignore_index: int, channels: int) -> SplitFacts | None:
+        """Return what reading every sample would tell, or None where that was found under other settings."""
+        ...
 
 
 def check_samples(
@@ -51,22 +60,40 @@ def check_samples(
 
     def check(index: int) -> tuple[np.ndarray, tuple[int, int]]:
         image, label = dataset.load(index, numpy_stream("integrity", index))
-        if image.shape[:2] != label.shape:
-            raise UserError(f"image and label of {dataset.ids[index]} differ in size: {image.shape[:2]}, {label.shape}")
-        if channels is not None and image.shape[2] != channels:
-            raise UserError(other_channels(str(dataset.ids[index]), image.shape[2], channels))
-        counts = count_values(label)
-        strange = [value for value in np.flatnonzero(counts) if value >= len(classes) and value != ignore_index]
-        if strange:
-            raise UserError(
-                f"the label of {dataset.ids[index]} holds the value {strange[0]} ({counts[strange[0]]} pixels), which "
-                f"is neither a class (0..{len(classes) - 1}) nor the ignore index ({ignore_index}): mend the label, "
-                f"add the class to data.classes, or set data.ignore_index={strange[0]}"
-            )
-        return counts[: len(classes)] * (np.arange(len(classes)) != ignore_index), image.shape[:2]
+        counts = check_sample(str(dataset.ids[index]), image, label, classes, ignore_index, channels)
+        return counts, (image.shape[0], image.shape[1])
 
     pixels, sizes = zip(*_for_each(check, dataset, workers), strict=True)
     return SplitFacts(torch.from_numpy(np.stack(pixels).astype(np.int64)), list(sizes))
+
+
+def check_sample(
+    name: str,
+    image: np.ndarray,
+    label: np.ndarray,
+    classes: Sequence[str],
+    ignore_index: int,
+    channels: int | None = None,
+) -> np.ndarray:
+    """Check a sample ``(H, W, C)``, ``(H, W)`` and return the pixels of each class, ``(K,)``, ignored ones left out.
+
+    Raises:
+        UserError: see :func:`check_samples`.
+    """
+    if image.shape[:2] != label.shape:
+        raise UserError(f"image and label of {name} differ in size: {image.shape[:2]}, {label.shape}")
+    if channels is not None and image.shape[2] != channels:
+        raise UserError(other_channels(name, image.shape[2], channels))
+    counts = count_values(label)
+    strange = [value for value in np.flatnonzero(counts) if value >= len(classes) and value != ignore_index]
+    if strange:
+        raise UserError(
+            f"the label of {name} holds the value {strange[0]} ({counts[strange[0]]} pixels), which "
+            f"is neither a class (0..{len(classes) - 1}) nor the ignore index ({ignore_index}): mend the label, "
+            f"add the class to data.classes, or set data.ignore_index={strange[0]}"
+        )
+    pixels: np.ndarray = counts[: len(classes)] * (np.arange(len(classes)) != ignore_index)
+    return pixels
 
 
 def other_channels(name: str, found: int, channels: int) -> str:

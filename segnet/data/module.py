@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader
 from segnet.data.augmentation.augmentation import Augmentation
 from segnet.data.batch import Collate, TrainingSamples, refuse_sizes
 from segnet.data.cache import CachedDataset, decode_once
-from segnet.data.integrity import absent_classes, check_samples, image_sizes
+from segnet.data.integrity import KnownDataset, SplitFacts, absent_classes, check_samples, image_sizes
 from segnet.data.progression import Progression
 from segnet.data.samples import Batch, EvaluationSamples, SegmentationDataset
 from segnet.data.sampling import EvaluationBatches, EvaluationOrder, TrainingOrder
@@ -42,6 +42,8 @@ class DataModule:
             every epoch. See :class:`segnet.data.cache.CachedDataset`.
         cache_dir: folder of that file; None chooses one.
         verify: a training first verifies a data set that is made from files, and does so again when a file changes.
+        window: of a packed set, how many chunks the order of an epoch mixes at a time, see
+            :func:`segnet.data.sampling.windowed_permutation`; None: all.
 
     Raises:
         UserError: a value is out of its range; the message names the setting.
@@ -64,6 +66,7 @@ class DataModule:
         cache_budget_gib: float = 4.0,
         cache_dir: str | Path | None = None,
         verify: bool = True,
+        window: int | None = None,
     ) -> None:
         require(batch_size >= 1, "data.batch_size", batch_size, "an integer from 1 up")
         require(eval_batch_size >= 1, "data.eval_batch_size", eval_batch_size, "an integer from 1 up")
@@ -73,6 +76,7 @@ class DataModule:
         require(0 < scale < math.inf, "data.scale", scale, "a number above 0")
         require(passes >= 1, "data.passes", passes, "an integer from 1 up")
         require(0 <= cache_budget_gib < math.inf, "data.cache_budget_gib", cache_budget_gib, "a number from 0 up")
+        require(window is None or window >= 1, "data.window", window, "an integer from 1 up, or null")
         _check_facts(classes, ignore_index, channels, augmentation)
         self._dataset = dataset
         self.classes = list(classes)
@@ -82,7 +86,7 @@ class DataModule:
         self.progression = None if progression is None else Progression(progression)
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.cache_budget, self.cache_dir = int(cache_budget_gib * 2**30), cache_dir
-        self.verify = verify
+        self.verify, self.window = verify, window
         self.num_workers = _spare_cores() if num_workers is None else num_workers
         # Kept here and not by functools.cache, which would keep each module and its decoded images for ever.
         self._splits: dict[str, SegmentationDataset] = {}
@@ -112,15 +116,22 @@ class DataModule:
     def pixel_counts(self, split: str) -> Tensor:
         """Check all samples of a split and return the pixels of each class, ``(images, K)`` int64."""
         if split not in self._pixel_counts:
-            facts = check_samples(self.split(split), self.classes, self.ignore_index, self.channels)
-            self._pixel_counts[split], self._sizes[split] = facts
+            about = self.classes, self.ignore_index, self.channels
+            self.remember(split, *(self._known(split) or check_samples(self.split(split), *about)))
         return self._pixel_counts[split]
 
     def sizes(self, split: str) -> list[tuple[int, int]]:
         """Return the height and width of each image of a split, as its files have them."""
         if split not in self._sizes:
-            self._sizes[split] = image_sizes(self.split(split))
+            known = self._known(split)
+            self._sizes[split] = image_sizes(self.split(split)) if known is None else known.sizes
         return self._sizes[split]
+
+    def _known(self, split: str) -> SplitFacts | None:
+        dataset = self.split(split)
+        if not isinstance(dataset, KnownDataset):
+            return None
+        return dataset.known_facts(self.classes, self.ignore_index, self.channels)
 
     def absent_classes(self) -> list[str]:
         """Return the classes without a pixel in the training split, see :mod:`segnet.data.integrity`."""
@@ -184,7 +195,12 @@ class DataModule:
         samples = TrainingSamples(
             self.split("train"), self.augmentation, self.scale, self.seed, self.progression, self.passes
         )
-        order = TrainingOrder(len(samples), self.batch_size, self.seed, self.passes, rank, world_size)
+        chunks = getattr(samples.dataset, "chunk_sizes", ())
+        if self.window is not None and not chunks:
+            raise UserError(f"data.window={self.window} is for a packed set, which has chunks: leave it out")
+        order = TrainingOrder(
+            len(samples), self.batch_size, self.seed, self.passes, rank, world_size, chunks, self.window
+        )
         collate = Collate(self.augmentation)
         share = self.batch_size // world_size
         return self._loader(samples, pin_memory, batch_size=share, sampler=order, collate_fn=collate)

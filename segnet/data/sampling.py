@@ -22,13 +22,24 @@ class TrainingOrder(torch.utils.data.Sampler[tuple[int, int]]):
         passes: how often an epoch goes over the split; each pass has its own order and its own augmentation.
         rank: this process.
         world_size: number of processes.
+        chunks: sizes of the runs of samples that lie in one file each; they come to ``size``.
+        window: how many chunks are read at a time, see :func:`windowed_permutation`; None: all.
     """
 
     def __init__(
-        self, size: int, batch_size: int, seed: int, passes: int = 1, rank: int = 0, world_size: int = 1
+        self,
+        size: int,
+        batch_size: int,
+        seed: int,
+        passes: int = 1,
+        rank: int = 0,
+        world_size: int = 1,
+        chunks: Sequence[int] = (),
+        window: int | None = None,
     ) -> None:
         self.size, self.batch_size, self.seed, self.passes = size, batch_size, seed, passes
         self.rank, self.world_size = rank, world_size
+        self.chunks, self.window = chunks, window
         self.epoch = self.first_batch = 0
         self._drawn: tuple[int, np.ndarray] | None = None  # the last permutation, by its number
 
@@ -67,8 +78,35 @@ class TrainingOrder(torch.utils.data.Sampler[tuple[int, int]]):
 
     def _permutation(self, number: int) -> np.ndarray:
         if self._drawn is None or self._drawn[0] != number:
-            self._drawn = number, numpy_stream(self.seed, "order", number).permutation(self.size)
+            random = numpy_stream(self.seed, "order", number)
+            if self.window is None:
+                self._drawn = number, random.permutation(self.size)
+            else:
+                self._drawn = number, windowed_permutation(random, self.chunks, self.window)
         return self._drawn[1]
+
+
+def windowed_permutation(random: np.random.Generator, chunks: Sequence[int], window: int) -> np.ndarray:
+    """Return an order of samples that reads a few chunks at a time.
+
+    The chunks are shuffled, ``window`` after ``window`` of them are taken, and the samples of these are shuffled.
+    Samples of chunks in different windows are never mixed, so that batches are less random than in a permutation.
+
+    Args:
+        random: the epoch's stream.
+        chunks: how many samples each has, in the order of the samples.
+        window: chunks that are read at a time.
+
+    Returns:
+        ``(sum(chunks),)`` int64, each sample once.
+    """
+    ends = np.cumsum(chunks)
+    order = random.permutation(len(ends))
+    parts = []
+    for first in range(0, len(order), window):
+        runs = [np.arange(ends[chunk] - chunks[chunk], ends[chunk]) for chunk in order[first : first + window]]
+        parts.append(random.permutation(np.concatenate(runs)))
+    return np.concatenate(parts)
 
 
 class EvaluationOrder(torch.utils.data.Sampler[int]):

@@ -96,7 +96,7 @@ def test_a_set_that_is_not_there_is_an_error_of_each_split(tmp_path, capsys):
     [
         (
             ["action=null"],
-            "say what to do first: segnet-data describe or download or show or verify, as in segnet-data verify",
+            "first: segnet-data describe or download or pack or show or verify, as in segnet-data verify",
         ),
         (["action=mend"], "and not mend"),
         (["fix=all"], "fix=all is not allowed: give list, or null"),
@@ -131,3 +131,28 @@ def test_the_first_word_is_the_action(monkeypatch):
         ("data", ["--help"]),
         ("data", []),
     ]
+
+
+def test_pack_writes_what_trains_as_the_set(photos, capsys):
+    output = photos.parent / "packed"
+    settings = ("data.batch_size=3", "data.augmentation.rotation=7", "data.scale=0.5")
+    run("data=folder", f"data.root={photos}", "action=pack", f"output={output}", *settings)
+    shown = capsys.readouterr().out
+    assert "train: 6 samples in 1 chunks" in shown
+    assert f"written: {output}; train on it with data=packed data.root={output}" in shown
+    packed = compose(["data=packed", f"data.root={output}"]).data
+    whole = compose(["data=folder", f"data.root={photos}", *settings]).data
+    same = ("name", "classes", "mean", "std", "channels", "ignore_index", "batch_size", "eval_batch_size", "scale")
+    assert [packed[key] for key in same] == [whole[key] for key in same]
+    assert packed.augmentation == whole.augmentation
+    run("data=packed", f"data.root={output}")
+    assert "8 images: 0 errors" in capsys.readouterr().out
+
+
+def test_pack_asks_for_a_folder_and_a_size(photos):
+    with pytest.raises(UserError, match=r"say output=\.\.\., as in output=FOLDER"):
+        run("data=folder", f"data.root={photos}", "action=pack")
+    with pytest.raises(UserError, match=r"store=x is not allowed: give files, or pixels"):
+        run("data=folder", f"data.root={photos}", "action=pack", "store=x", f"output={photos.parent}/x")
+    with pytest.raises(UserError, match=r"shard_mb=0 is not allowed: give an integer from 1 to 1024"):
+        run("data=folder", f"data.root={photos}", "action=pack", "shard_mb=0", f"output={photos.parent}/x")

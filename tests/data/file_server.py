@@ -58,6 +58,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         cut = self.server.cuts.pop(0) if self.server.cuts else None
         self.wfile.write(content[first : None if cut is None else first + cut])
 
+    def do_HEAD(self) -> None:
+        content = self.server.files.get(self.path)
+        self.send_response(404 if content is None else 200)
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.send_header("ETag", self.server.tag)
+        self.end_headers()
+
     def log_message(self, *_: object) -> None:
         pass
 

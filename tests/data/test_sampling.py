@@ -1,4 +1,7 @@
+import numpy as np
+
 from segnet.data.sampling import EvaluationOrder, TrainingOrder
+from segnet.randomness import numpy_stream
 
 
 def test_an_epoch_visits_every_sample_once_but_for_the_last_broken_batch():
@@ -63,3 +66,32 @@ def test_evaluation_counts_each_sample_once_over_all_processes():
     shares = [EvaluationOrder(10, rank, world_size=4) for rank in range(4)]
     assert sorted(index for share in shares for index in share) == list(range(10))
     assert [len(share) for share in shares] == [3, 3, 2, 2]
+
+
+def test_a_window_reads_a_few_chunks_at_a_time():
+    chunks = [3, 5, 4, 2, 6]
+    order = TrainingOrder(20, 4, seed=1, chunks=chunks, window=2)
+    seen = [index for _, index in order]
+    assert sorted(seen) == list(range(20))
+    of_chunk = np.repeat(range(5), chunks)[seen]
+    drawn = numpy_stream(1, "order", 0).permutation(5)
+    place = 0
+    for window in (drawn[:2], drawn[2:4], drawn[4:]):
+        size = sum(chunks[chunk] for chunk in window)
+        assert set(of_chunk[place : place + size]) == set(window)
+        place += size
+    order.set_epoch(1)
+    assert [index for _, index in order] != seen
+    mixed = [len(set(of_chunk[start : start + 4])) for start in range(0, 20, 4)]
+    assert max(mixed) > 1
+
+
+def test_a_windowed_order_is_shared_out_and_resumed_as_any():
+    settings = {"chunks": [3, 5, 4, 2, 6], "window": 2}
+    alone = list(TrainingOrder(20, 4, 1, **settings))
+    shares = [list(TrainingOrder(20, 4, 1, rank=rank, world_size=2, **settings)) for rank in range(2)]
+    together = [key for batch in range(5) for share in shares for key in share[2 * batch : 2 * batch + 2]]
+    assert together == alone
+    resumed = TrainingOrder(20, 4, 1, **settings)
+    resumed.start_at(0, 3)
+    assert list(resumed) == alone[12:]
