@@ -225,10 +225,14 @@ class _Upsampled:
             self._result = self.enlarge(self.features)
         return self._result
 
+    def kernel_before(self, kernel: Kernel) -> Kernel | None:
+        """Return the kernel that gives the same result before the upsampler; None where there is none."""
+        height, width = self.features.shape[-2:]
+        return self.forms.before(kernel, (height, width), self.output_size)
+
     def convolve(self, kernel: Kernel) -> "Part":
         """Convolve before the upsampler, in one operator with it, or behind it."""
-        height, width = self.features.shape[-2:]
-        before = self.forms.before(kernel, (height, width), self.output_size)
+        before = self.kernel_before(kernel)
         if before is not None:
             self.rules.note(f"{self._name()} + {kernel.describe()} -> {before.describe()} first")
             convolved = convolve_map(self.features, before, self.rules)
@@ -260,6 +264,10 @@ def convolve_parts(parts: list[Part], kernel: Kernel, rules: Rules) -> list[Part
         return [convolve_part(parts[0], kernel, rules)]
     sizes = [part.shape[1] if isinstance(part, Tensor) else part.features.shape[1] for part in parts]
     if kernel.groups == 1:
+        bare = kernel._replace(bias=None)
+        runs_first = any(isinstance(part, _Upsampled) and part.kernel_before(bare) is not None for part in parts)
+        if not rules.slices_pay(parts[0] if isinstance(parts[0], Tensor) else parts[0].features, runs_first):
+            return [convolve_map(stack(parts), kernel, rules)]
         rules.note(f"concatenation + {kernel.describe()} -> {len(sizes)} slices")
         slices = kernel.weight.split(sizes, dim=1)
         # The last part has the bias. Its result is new memory, to which the others' are added.
