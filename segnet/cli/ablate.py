@@ -13,6 +13,7 @@ from segnet.errors import UserError
 if TYPE_CHECKING:
     from segnet.ablation.design.plan import Plan
 
+SHOWN_DRIFTS = 20
 OF_THE_COMMAND = ("also_fixed", "ablation_dir", "threads", "report", "verify", "bundle", "from")
 
 
@@ -73,8 +74,10 @@ def _verify(experiment_dir: Path) -> None:
     from segnet.ablation.report.verification import verify
 
     result = verify(experiment_dir)
-    for drift in result.drifts:
+    for drift in result.drifts[:SHOWN_DRIFTS]:
         print(drift)
+    if len(result.drifts) > SHOWN_DRIFTS:
+        print(f"... and {len(result.drifts) - SHOWN_DRIFTS} more")
     outcome = f"{len(result.drifts)} drifted" if result.drifts else "none drifted"
     files = len(result.rendered)
     print(f"{experiment_dir}: {result.checked:,} values computed and {files} files rendered again, {outcome}")
@@ -83,8 +86,11 @@ def _verify(experiment_dir: Path) -> None:
 
 
 def _pack(experiment_dir: Path, bundle: Path) -> None:
+    from segnet.ablation.report.writing import shows_all_runs, write_report
     from segnet.ablation.results.bundle import pack
 
+    if not shows_all_runs(experiment_dir):  # it still runs, or was killed before its end
+        write_report(experiment_dir)
     record = pack(experiment_dir, bundle)
     size = sum(path.stat().st_size for path in bundle.rglob("*") if path.is_file())
     print(f"{len(record['runs'])} runs packed, {size / 1e6:.1f} MB: {bundle}")

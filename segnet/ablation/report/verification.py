@@ -6,6 +6,7 @@
 
 import json
 import re
+import reprlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -116,4 +117,6 @@ def _compare_text(file: str, stored: str, rendered: str) -> Iterator[Drift]:
 
 
 def _show(value: Any) -> str:
-    return f"{value:.6f}".rstrip("0").rstrip(".") if isinstance(value, float) else repr(value)
+    if isinstance(value, float):
+        return f"{value:.6f}".rstrip("0").rstrip(".")
+    return reprlib.repr(value) if isinstance(value, (list, dict)) else repr(value)

@@ -12,7 +12,7 @@ from segnet.ablation.results.experiment_folder import ExperimentFolder, compared
 from segnet.ablation.results.inspection import Inspection
 from segnet.ablation.results.records import Results
 from segnet.resampling.bootstrap import RESAMPLES
-from segnet.run_folder import write_whole
+from segnet.run_folder import read_json, write_whole
 
 
 def render(results: Results, folder: ExperimentFolder, inspection: Inspection) -> dict[str, str]:
@@ -54,3 +54,15 @@ def write_report(experiment_dir: str | Path, resamples: int = RESAMPLES) -> Path
     print_results(results)
     print(f"report: {folder.root / PAGE}")
     return folder.root / PAGE
+
+
+def shows_all_runs(experiment_dir: str | Path) -> bool:
+    """Say whether the results that were written last are those of all runs that are completed now.
+
+    Raises:
+        UserError: it is not an experiment folder.
+    """
+    folder = read_experiment(experiment_dir)
+    variants = read_json(folder.root / RESULTS).get("variants", {}).values()
+    shown = {run["folder"] for results in variants for run in results["runs"] if run["status"] == "completed"}
+    return shown == {run.relative_to(folder.root).as_posix() for run in folder.completed_runs()}

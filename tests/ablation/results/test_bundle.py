@@ -8,6 +8,8 @@ import pytest
 from segnet.ablation import run_ablation
 from segnet.ablation.report.verification import verify
 from segnet.ablation.results.bundle import pack
+from segnet.cli.ablate import work
+from segnet.config import compose
 from segnet.errors import UserError
 from segnet.run_folder import read_json, write_json
 
@@ -68,6 +70,20 @@ def test_a_bundle_has_neither_weights_nor_places_and_can_be_verified(experiment,
     assert checked.drifts == []
     assert checked.checked > 300
     assert pack(root, tmp_path / "bundle") == record  # in place of the older one
+
+
+def test_a_bundle_of_an_experiment_that_still_runs_has_tables_of_what_is_done(experiment, tmp_path, capsys):
+    root = tmp_path / "running"
+    shutil.copytree(experiment[1], root)
+    stored = read_json(root / "results.json")
+    for run in stored["variants"]["as_is"]["runs"][1:]:  # as they were written after the first run
+        run["status"] = "pending"
+    write_json(root / "results.json", stored)
+    arguments = [f"bundle={tmp_path / 'bundle'}", f"ablation_dir={root}"]
+    work(compose(arguments, "ablate"))
+    assert "2 runs packed" in capsys.readouterr().out
+    checked = verify(tmp_path / "bundle")
+    assert (checked.drifts, checked.checked > 300) == ([], True)
 
 
 def test_finished_runs_are_taken_and_only_the_others_trained(experiment, tmp_path, trained, no_costs, capsys):
