@@ -148,7 +148,7 @@ def facts_of(config: Config, network: nn.Module, run_dir: Path, result: str, pre
     """Collect what the file will say of itself."""
     data, runner = facts_from_config(config), Runner(network, facts_from_config(config).channels, "32-true")
     enlarges = isinstance(task_from_config(config), SuperResolution)
-    body = cast(nn.Module, network.body) if enlarges else network
+    body = cast(nn.Module, getattr(network, "body", network))  # inside what its task wraps it in
     return ExportFacts(
         task="super_resolution" if enlarges else "segmentation",
         result=result,

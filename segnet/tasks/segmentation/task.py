@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,8 @@ from segnet.data.facts import DataFacts
 from segnet.data.verification import Problem, verify_once
 from segnet.errors import UserError
 from segnet.metrics import BOUNDARY_DEFINITION, MIOU_DEFINITION, SMALL_OBJECT_DEFINITION, scores
+from segnet.models.network import SegmentationNetwork
+from segnet.tasks.segmentation.one_logit import OneLogit
 from segnet.tasks.segmentation.panel import draw_panel
 from segnet.tasks.segmentation.prediction import classify
 from segnet.tasks.segmentation.result import SegmentationResult, check_kinds, files_of
@@ -36,21 +38,32 @@ class Segmentation:
     Args:
         auxiliary: factory of a further training loss, see :class:`segnet.tasks.segmentation.auxiliary.AuxiliaryLoss`,
             called with the encoder, the number of classes, the loss and the seed; None: none.
+        one_logit: two classes are told apart by one output of the network, see
+            :class:`segnet.tasks.segmentation.one_logit.OneLogit`.
     """
 
-    def __init__(self, auxiliary: "Callable[..., AuxiliaryLoss] | None" = None) -> None:
-        self.auxiliary = auxiliary
+    def __init__(self, auxiliary: "Callable[..., AuxiliaryLoss] | None" = None, one_logit: bool = False) -> None:
+        self.auxiliary, self.one_logit = auxiliary, one_logit
 
     def wrap(self, body: nn.Module) -> nn.Module:
-        """Take the encoder-decoder as it is."""
-        return body
+        """Take the encoder-decoder as it is, or put a zero before its one logit."""
+        return OneLogit(cast(SegmentationNetwork, body)) if self.one_logit else body
 
     def input_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
         """Feed images as they are."""
         return image_shape
 
     def check(self, data: DataModule, world_size: int) -> None:
-        """Verify the data set, check labels and batch size, and say which classes cannot be learned."""
+        """Verify the data set, check labels and batch size, and say which classes cannot be learned.
+
+        Raises:
+            UserError: one of them is not usable, or there are more than the two classes that one logit tells apart.
+        """
+        if self.one_logit and len(data.classes) != 2:
+            raise UserError(
+                f"task=segmentation_binary tells apart two classes, and data= has {len(data.classes)}: choose "
+                f"task=segmentation, or merge classes into two"
+            )
         data.check_batch_size(world_size)
         if data.verify:
             warn_of(verify_once(data))
