@@ -36,16 +36,18 @@ def cross_entropy(
     """
     labels = labels.long()
     # On the CPU one image after another, which stays in the caches: less than half the time at 8x11x360x480.
-    share = 1 if logits.device.type == "cpu" else max(1, len(logits))
+    on_cpu = logits.device.type == "cpu"
+    share = 1 if on_cpu else max(1, len(logits))
     total = sum(
         F.cross_entropy(
             part.float(),  # log_softmax of bf16 logits would round the loss to 3 digits
             truth,
             class_weights,
             ignore_index=ignore_index,
-            reduction="sum",
+            # CUDA's own sum over pixels adds in any order, so that deterministic mode refuses it.
+            reduction="sum" if on_cpu else "none",
             label_smoothing=label_smoothing,
-        )
+        ).sum()
         for part, truth in zip(logits.split(share), labels.split(share), strict=True)
     )
     counts = labels != ignore_index
