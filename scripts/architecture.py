@@ -34,7 +34,7 @@ GROUND = (
     "compat",
     "pretrained",
 )
-CONFIG = ("config", "config_values", "run_config", "trusted_classes")
+CONFIG = ("config", "config_values", "older_configs", "run_config", "trusted_classes")
 ROOMS: Mapping[str, str] = {
     "ground": "single files that everything else stands on, such as `errors`, `randomness` and `run_folder`",
     "config": "composes, reads, checks and instantiates configurations; outside the commands it alone knows Hydra",

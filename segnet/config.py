@@ -13,7 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from segnet.errors import UserError, find_user_error
 from segnet.extras import install_command
-from segnet.run_config import check_keys, read_text, signed
+from segnet.older_configs import to_present_form
+from segnet.run_config import RUN_DIR, check_keys, read_text, signed, with_texts
 from segnet.run_folder import CONFIG
 from segnet.trusted_classes import check_contents, check_text, targets, trust
 
@@ -21,16 +22,6 @@ Config: TypeAlias = DictConfig
 """A composed or stored configuration; its values are read as attributes."""
 Values: TypeAlias = dict[str, Any]
 """A configuration as plain dicts, lists and values."""
-
-MOVED_TARGETS = {
-    "segnet.models.torchvision_encoder.TorchvisionEncoder": "segnet.models.backbones.TorchvisionEncoder",
-    "segnet.models.timm_encoder.TimmEncoder": "segnet.models.backbones.TimmEncoder",
-}
-"""Where classes lie now that the configs of older runs name elsewhere."""
-
-
-RUN_DIR = "${run_dir}"
-"""What stands in the config of a run for its folder."""
 _FOLDER = "::the folder of this run::"
 
 
@@ -188,7 +179,7 @@ def to_run_yaml(config: Config) -> str:
     """
     placed = config.copy()
     placed.run_dir = _FOLDER
-    values = _with_texts(OmegaConf.to_container(placed, resolve=True), lambda text: text.replace(_FOLDER, RUN_DIR))
+    values = with_texts(OmegaConf.to_container(placed, resolve=True), lambda text: text.replace(_FOLDER, RUN_DIR))
     return signed(OmegaConf.to_yaml(from_values({**values, "run_dir": "."})))
 
 
@@ -269,41 +260,6 @@ def load_config(run_dir: str | Path) -> Config:
     check_text(text, path)
     values = _parse_yaml(text, path)
     check_keys(values, path)
-    values = _without_own_paths(_with_module_in_data(_with_moved_targets(values)))
+    values = to_present_form(values)
     check_contents(values, path, config_dir())
     return from_values({**values, "run_dir": str(run_dir)})
-
-
-def _without_own_paths(values: dict[str, Any]) -> dict[str, Any]:
-    """Put ``${run_dir}`` in place of the folder that a run had when an older version wrote its config."""
-    old = re.escape(str(values.get("run_dir", ".")).rstrip("/"))
-    if old in (re.escape("."), ""):
-        return values
-    own = re.compile(rf"^(file:)?{old}(?=/|$)")
-    placed: dict[str, Any] = _with_texts(values, lambda text: own.sub(lambda found: (found[1] or "") + RUN_DIR, text))
-    return placed
-
-
-def _with_texts(values: Any, change: Callable[[str], str]) -> Any:
-    """Return plain values with each text changed."""
-    if isinstance(values, dict):
-        return {key: _with_texts(value, change) for key, value in values.items()}
-    if isinstance(values, list):
-        return [_with_texts(value, change) for value in values]
-    return change(values) if isinstance(values, str) else values
-
-
-def _with_module_in_data(values: dict[str, Any]) -> dict[str, Any]:
-    """Put the keys of ``data.module``, which older versions wrote, into ``data`` itself."""
-    data = values.get("data", {})
-    return {**values, "data": data | data["module"]} if "module" in data else values
-
-
-def _with_moved_targets(values: Any) -> Any:
-    """Put the present name of a class in place of one that an older version wrote."""
-    if isinstance(values, dict):
-        return {
-            key: MOVED_TARGETS.get(str(value), value) if key == "_target_" else _with_moved_targets(value)
-            for key, value in values.items()
-        }
-    return [_with_moved_targets(value) for value in values] if isinstance(values, list) else values

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ NEEDED = (
     "callbacks",
 )
 """Keys that the config of every run has, of whatever version."""
+RUN_DIR = "${run_dir}"
+"""What stands in the config of a run for its folder."""
 
 
 def signed(text: str) -> str:
@@ -60,3 +63,12 @@ def check_keys(values: Any, path: Path) -> None:
 
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def with_texts(values: Any, change: Callable[[str], str]) -> Any:
+    """Return plain values with each text changed."""
+    if isinstance(values, dict):
+        return {key: with_texts(value, change) for key, value in values.items()}
+    if isinstance(values, list):
+        return [with_texts(value, change) for value in values]
+    return change(values) if isinstance(values, str) else values

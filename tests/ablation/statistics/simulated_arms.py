@@ -56,3 +56,14 @@ def simulate(random, shifts, seeds, images, seed_noise, image_noise, groups=None
                 confusions[:, number, (number + 1) % others] += areas[:, number] - hits[:, number]
             arms[arm][seed] = image_scores(confusions, groups)
     return arms
+
+
+def arms_with(*differences, images=12):
+    """Two arms whose mIoU differs by about these, seed by seed, the same on every image."""
+    arms = {"bilinear": {}, "max_unpool": {}}
+    for seed, difference in enumerate(differences):
+        for arm, hits in (("bilinear", 50_000), ("max_unpool", 50_000 + round(1000 * difference))):
+            missed = 100_000 - hits
+            matrix = np.array([[hits, missed], [missed, hits]])
+            arms[arm][seed] = image_scores(np.broadcast_to(matrix, (images, 2, 2)).copy())
+    return arms

@@ -2,8 +2,6 @@
 
 import base64
 import io
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,91 +10,22 @@ from PIL import Image
 
 from segnet.data.datasets.folder import Folder, describe_folder
 from segnet.data.datasets.folder.layout import find_layout
-from segnet.data.datasets.folder.shapes import Outline, to_mask
 from segnet.data.verification import folder_splits
 from segnet.errors import UserError
-
-HEIGHT, WIDTH = 12, 16
-LARGE = [1, 1, 11, 1, 11, 9, 1, 9]  # x from 1 to 10, y from 1 to 8
-SMALL = [3, 3, 7, 3, 7, 6, 3, 6]
-
-
-def photo(path: Path, number: int = 0) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(number).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    Image.fromarray(pixels).save(path)
-
-
-def write_json(path: Path, content: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content))
-
-
-def pairs(numbers: list[float]) -> list[list[float]]:
-    return np.reshape(numbers, (-1, 2)).tolist()
-
-
-def labelme(*shapes: tuple[str, str, list[list[float]]], size: tuple[int, int] = (HEIGHT, WIDTH)) -> dict:
-    listed = [{"label": name, "shape_type": kind, "points": points} for name, kind, points in shapes]
-    return {"shapes": listed, "imageHeight": size[0], "imageWidth": size[1], "imagePath": "x.png", "imageData": None}
-
-
-def annotation(number: int, image: int, category: int, region: object) -> dict:
-    return {"id": number, "image_id": image, "category_id": category, "segmentation": region, "bbox": [0, 0, 1, 1]}
-
-
-def coco(names: list[str], annotations: list[dict]) -> dict:
-    images = [{"id": 7 + n, "file_name": name, "height": HEIGHT, "width": WIDTH} for n, name in enumerate(names)]
-    categories = [{"id": 3, "name": "car"}, {"id": 1, "name": "bag"}, {"id": 9, "name": "never used"}]
-    return {"images": images, "annotations": annotations, "categories": categories}
-
-
-def yolo_line(number: int, outline: list[float]) -> str:
-    shares = [value / (HEIGHT if place % 2 else WIDTH) for place, value in enumerate(outline)]
-    return f"{number} {' '.join(f'{share:.6f}' for share in shares)}\n"
-
-
-def write_labelme(root: Path) -> None:
-    for number in range(6):
-        photo(root / f"{number}.png", number)
-        shapes = ("bag", "polygon", pairs(SMALL)), ("car", "polygon", pairs(LARGE)), ("bag", "polygon", pairs(SMALL))
-        write_json(root / f"{number}.json", labelme(*shapes))
-
-
-def write_coco(root: Path) -> None:
-    names = [f"{number}.png" for number in range(6)]
-    outlines = []
-    for number, name in enumerate(names):
-        photo(root / "images" / name, number)
-        outlines += [annotation(2 * number, 7 + number, 1, [SMALL]), annotation(2 * number + 1, 7 + number, 3, [LARGE])]
-    write_json(root / "annotations" / "instances_default.json", coco(names, outlines))
-
-
-def write_yolo(root: Path) -> None:
-    for split in ("train", "val"):
-        for number in range(4):
-            photo(root / f"images/{split}/{number}.png", number)
-            label = root / f"labels/{split}/{number}.txt"
-            label.parent.mkdir(parents=True, exist_ok=True)
-            label.write_text(yolo_line(0, SMALL) + yolo_line(1, LARGE))
-    names = {0: "bag", 1: "car"}
-    content = {"path": "photos", "train": "images/train", "val": "images/val", "names": names, "download": "rm -rf /"}
-    (root / "data.yaml").write_text(yaml.safe_dump(content | {"path": None}))
-    (root.parent / "camvid.yaml").write_text(yaml.safe_dump(content))
-
-
-FORMS = {"labelme": write_labelme, "coco": write_coco, "yolo": write_yolo}
-
-
-def expected(background: int, car: int, bag: int) -> np.ndarray:
-    label = np.full((HEIGHT, WIDTH), background, np.uint8)
-    label[1:9, 1:11] = car
-    label[3:6, 3:7] = bag
-    return label
-
-
-def first(root: Path, split: str = "train") -> np.ndarray:
-    return Folder(split, root).load(0, np.random.default_rng())[1]
+from tests.data.datasets.folder.outline_files import (
+    FORMS,
+    HEIGHT,
+    LARGE,
+    WIDTH,
+    annotation,
+    coco,
+    expected,
+    first,
+    labelme,
+    photo,
+    write_json,
+    write_yolo,
+)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -271,105 +200,3 @@ def test_vocs_lists_say_the_splits(tmp_path):
         (lists / f"{split}.txt").write_text(names)
     found = find_layout(tmp_path).splits
     assert {split: len(samples) for split, samples in found.items()} == {"test": 1, "train": 2, "val": 2}
-
-
-def change(root: Path, form: str, do) -> None:
-    """Change the first label of a set."""
-    path = {"labelme": "0.json", "coco": "annotations/instances_default.json", "yolo": "labels/train/0.txt"}[form]
-    if form == "yolo":
-        (root / path).write_text(do)
-    else:
-        content = json.loads((root / path).read_text())
-        do(content)
-        write_json(root / path, content)
-
-
-BROKEN = {
-    "a line": (
-        "labelme",
-        lambda c: c["shapes"][0].update(shape_type="linestrip"),
-        "holds 'bag' as a linestrip: only regions",
-    ),
-    "two points": (
-        "labelme",
-        lambda c: c["shapes"][0].update(points=[[1, 1], [2, 2]]),
-        "an outline 'bag' of 4 numbers: it",
-    ),
-    "points that are text": ("labelme", lambda c: c["shapes"][0].update(points="x"), "a shape without label or points"),
-    "no shapes": ("labelme", lambda c: c.pop("shapes"), "is no file of Labelme's: it has no list of shapes"),
-    "another size": ("labelme", lambda c: c.update(imageHeight=9), "is of an image of 16x9, which has 16x12"),
-    "a mask that is none": (
-        "labelme",
-        lambda c: c["shapes"][0].update(shape_type="mask", mask="!"),
-        "holds a mask that cannot be read",
-    ),
-    "a box": (
-        "coco",
-        lambda c: c["annotations"][0].update(segmentation=[]),
-        "holds a 'bag' without an outline (annotation 0)",
-    ),
-    "three numbers": ("coco", lambda c: c["annotations"][0].update(segmentation=[[1, 2, 3]]), "'bag' of 3 numbers"),
-    "run lengths of another image": (
-        "coco",
-        lambda c: c["annotations"][0].update(segmentation={"size": [5, 5], "counts": [25]}),
-        "the outline 'bag' cannot be read: it is of an image of 5x5 pixels",
-    ),
-    "run lengths without a size": (
-        "coco",
-        lambda c: c["annotations"][0].update(segmentation={"counts": [25]}),
-        "run lengths have no counts and size",
-    ),
-    "an image of another size": (
-        "coco",
-        lambda c: c["images"][0].update(width=99),
-        "is 16x12, and instances_default.json says",
-    ),
-    "an image that is not there": ("coco", lambda c: c["images"][0].update(file_name="gone.png"), "it has no image"),
-    "boxes": ("yolo", "0 0.5 0.5 0.1 0.1\n", "line 1 holds a box and no outline"),
-    "pixels": ("yolo", "0 10 10 20 10 20 20\n", "line 1: expected a class and three or more points, as shares"),
-    "words": ("yolo", "car 0.1 0.1 0.2 0.1 0.2 0.2\n", "line 1: expected numbers, got 'car"),
-}
-
-
-@pytest.mark.parametrize("name", BROKEN)
-def test_what_is_wrong_is_a_problem_of_that_image(name, tmp_path):
-    form, do, message = BROKEN[name]
-    FORMS[form](tmp_path / "photos")
-    change(tmp_path / "photos", form, do)
-    problems = folder_splits(tmp_path / "photos").problems
-    assert len(problems) == 1
-    assert message in problems[0].detail
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{train: images/train}", "does not describe a data set: it needs names and train"),
-        ("{names: [a, b], train: nowhere}", "names nowhere, which is not in "),
-        ("{names: [a, b], train: images/train, path: nowhere}", "path is nowhere, and there is no such folder"),
-        ("{names: 2, train: images/train}", "names is 2, and has to be a list of names"),
-        ("{names: [a, b], train: images/train, masks_dir: m, label_mapping: 3}", "label_mapping is 3, and has to be"),
-        ("{names: [a", "is not a YAML file"),
-        (
-            "{names: [a, b], train: !!python/object/apply:os.system [ls]}",
-            "is not a YAML file: could not determine",
-        ),
-    ],
-)
-def test_a_yaml_that_is_wrong_is_a_sentence(text, message, tmp_path):
-    write_yolo(tmp_path)
-    (tmp_path / "a.yaml").write_text(text)
-    with pytest.raises(UserError, match=message):
-        find_layout(tmp_path / "a.yaml")
-
-
-def test_a_truncated_json_is_no_file_of_coco(tmp_path):
-    write_labelme(tmp_path)
-    (tmp_path / "0.json").write_text('{"shapes": [')
-    with pytest.raises(UserError, match=r"cannot read the label .*0.json: it is not a JSON file"):
-        describe_folder(tmp_path)
-
-
-def test_pixels_inside_follow_cocos_rule():
-    inside = to_mask(Outline("a", [[1, 1, 4, 1, 4, 3, 1, 3]]), (5, 6))
-    assert np.argwhere(inside).tolist() == [[y, x] for y in (1, 2) for x in (1, 2, 3)]
