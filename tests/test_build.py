@@ -121,7 +121,7 @@ def test_the_shipped_configs_lie_beside_the_package_in_a_checkout():
         (["data=camvid"], 50),
         (["data=shapes"], 50),
         (["experiment=camvid_ablation"], 40),
-        (["experiment=camvid_gpu"], 300),
+        (["experiment=camvid_gpu"], 1000),
         (["experiment=shapes_superres"], 20),
         (["data=camvid", "epochs=3"], 3),
         (["epochs=3", "trainer.max_epochs=4"], 4),

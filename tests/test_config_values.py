@@ -104,7 +104,7 @@ def test_a_class_that_is_not_there_is_named():
         check_values(config)
 
 
-PRESETS = ["segnet", "segnet_basic", "unet", "unet_resnet18", "deeplabv3plus", "realtime", "fullres"]
+PRESETS = ["segnet", "segnet_basic", "unet", "unet_resnet18", "deeplabv3plus", "realtime", "lmffnet", "fullres"]
 
 
 @pytest.mark.parametrize("model", PRESETS)

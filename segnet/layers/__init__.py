@@ -1,5 +1,6 @@
 """Operators and the blocks built from them."""
 
+from segnet.layers.bottleneck import SplitBottleneck
 from segnet.layers.convolution import (
     BatchNorm,
     ConvBlock,
@@ -56,6 +57,7 @@ __all__ = [
     "RegularConvolution",
     "Rules",
     "SeparableConvolution",
+    "SplitBottleneck",
     "StridedConvolution",
     "SumFusion",
     "TransposedConvolution",

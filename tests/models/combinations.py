@@ -94,6 +94,7 @@ SMALL_PRESETS = {
     "segnet_basic": ["encoder.widths=[4,4,4,4,4]"],
     "unet": ["encoder.widths=[4,4,8,8,12]", "decoder.widths={8:8,4:8,2:4,1:4}"],
     "realtime": ["encoder.widths=[4,4,8,12]"],
+    "lmffnet": ["encoder.widths=[4,8,8]"],
     "fullres": ["encoder.widths=[4]"],
     "deeplabv3plus": ["encoder=mobilenet_v3_small", "context.out_channels=8", "decoder.widths={4:8}"],
 }

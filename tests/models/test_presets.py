@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 from segnet.analysis import count_macs, count_parameters
 from segnet.build import build_network
 from segnet.config import compose
-from segnet.layers import ConvNormAct
+from segnet.layers import ConvNormAct, SplitBottleneck
 from segnet.models import NoSkip
 
 CLASSES = 11  # of data=camvid
@@ -87,6 +87,18 @@ def test_realtime_is_small():
     dilations = [m.depthwise.dilation[0] for m in network.modules() if hasattr(m, "depthwise")]
     assert dilations.count(16) == dilations.count(8) == 2
     assert count_macs(network, (3, 16, 16)) < count_macs(preset("segnet_basic"), (3, 16, 16)) / 50
+
+
+def test_lmffnet_has_the_bottlenecks_of_the_paper():
+    network = preset("lmffnet")
+    assert network.encoder.strides == (2, 4, 8)
+    blocks = [module for module in network.modules() if isinstance(module, SplitBottleneck)]
+    assert [block.far.dilation[0] for block in blocks] == [2, 2, 2, 4, 4, 8, 8, 16, 16, 32, 32]
+    half, quarter = 64, 32
+    block = 128 * half * 9 + 2 * half + 2 * quarter * 9 + 2 * half + half * half * 9 + 2 * half + half * 128
+    assert count_parameters(blocks[-1]) == block
+    assert [block.adds_input for block in blocks[:5]] == [False, True, True, False, True]
+    assert count_parameters(network) < 1_500_000
 
 
 def test_fullres_never_downsamples_and_costs_more():

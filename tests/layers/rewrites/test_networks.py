@@ -181,7 +181,16 @@ def test_autocast_and_channels_last():
 
 
 def test_every_preset_knows_the_switch():
-    for model in ("encoder_decoder", "deeplabv3plus", "fullres", "realtime", "segnet", "segnet_basic", "unet"):
+    for model in (
+        "encoder_decoder",
+        "deeplabv3plus",
+        "fullres",
+        "lmffnet",
+        "realtime",
+        "segnet",
+        "segnet_basic",
+        "unet",
+    ):
         assert compose([f"model={model}"]).model.exact_rewrites is True
         assert compose([f"model={model}", "model.exact_rewrites=false"]).model.exact_rewrites is False
 
