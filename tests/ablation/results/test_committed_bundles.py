@@ -33,6 +33,7 @@ def test_its_runs_have_the_keys_that_the_present_code_gives_them(bundle):
     assert set(record["runs"]) <= keys
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 def test_its_numbers_follow_from_its_counts(bundle):
     assert verify(bundle).drifts == []
