@@ -122,6 +122,8 @@ class TrainingBatch:
 class TrainingSamples(torch.utils.data.Dataset[TrainingSample]):
     """Training samples, found by ``(epoch, index)``: what is drawn for them depends on these and the seed alone.
 
+    A third number in the key tells the times apart that an epoch sees a sample.
+
     Args:
         dataset: the training split.
         augmentation: of the samples.
@@ -146,9 +148,9 @@ class TrainingSamples(torch.utils.data.Dataset[TrainingSample]):
     def __len__(self) -> int:
         return len(self.dataset.ids)
 
-    def __getitem__(self, key: tuple[int, int]) -> TrainingSample:
-        epoch, index = key
-        random = numpy_stream(self.seed, "sample", epoch, index)
+    def __getitem__(self, key: tuple[int, ...]) -> TrainingSample:
+        epoch, index = key[:2]
+        random = numpy_stream(self.seed, "sample", *key)
         resolution = 1.0 if self.progression is None else self.progression.resolution(epoch // self.passes)
         sample = self._draw(index, random, resolution)
         if not self.augmentation.pastes(random):

@@ -124,6 +124,7 @@ MID_EPOCH = [
     ("scheduler=cosine", "scheduler.warmup_steps=4", "+trainer.accumulate_grad_batches=2"),
 ]
 MID_EPOCH_SLOW = [
+    ("data.epoch_samples=14", "data.repeat_factor=0.9", "data.batch_size=2"),
     ("scheduler=poly", "optimizer=sgd", "optimizer.fused=false"),
     ("data.passes=2", "trainer.precision=bf16-mixed"),
     ("task=segmentation_auxiliary", "task.auxiliary.stride=2", "task.auxiliary.width=4"),
