@@ -9,6 +9,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from segnet.data.augmentation.augmentation import Augmentation
+from segnet.data.augmentation.balance import class_preferences
+from segnet.data.augmentation.mixing import Mix
 from segnet.data.batch import Collate, TrainingSamples, refuse_sizes
 from segnet.data.cache import CachedDataset, decode_once
 from segnet.data.integrity import KnownDataset, SplitFacts, absent_classes, check_samples, image_sizes
@@ -48,6 +50,7 @@ class DataModule:
         repeat_factor: share of the training images below which a class is rare, and its images are seen more often, see
             :func:`segnet.data.repetition.repeat_factors`; 0: none is.
         epoch_samples: samples in an epoch; the order goes on from one epoch to the next. None: ``passes`` decides.
+        mix: how a part of another sample is laid over a sample, see :class:`segnet.data.CutMix`; None: not at all.
 
     Raises:
         UserError: a value is out of its range; the message names the setting.
@@ -73,6 +76,7 @@ class DataModule:
         window: int | None = None,
         repeat_factor: float = 0.0,
         epoch_samples: int | None = None,
+        mix: Mix | None = None,
     ) -> None:
         require(batch_size >= 1, "data.batch_size", batch_size, "an integer from 1 up")
         require(eval_batch_size >= 1, "data.eval_batch_size", eval_batch_size, "an integer from 1 up")
@@ -95,7 +99,7 @@ class DataModule:
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.cache_budget, self.cache_dir = int(cache_budget_gib * 2**30), cache_dir
         self.verify, self.window = verify, window
-        self.repeat_factor, self.epoch_samples = repeat_factor, epoch_samples
+        self.repeat_factor, self.epoch_samples, self.mix = repeat_factor, epoch_samples, mix
         self.num_workers = _spare_cores() if num_workers is None else num_workers
         # Kept here and not by functools.cache, which would keep each module and its decoded images for ever.
         self._splits: dict[str, SegmentationDataset] = {}
@@ -191,6 +195,18 @@ class DataModule:
                 f"to a multiple of {world_size}"
             )
 
+    def training_samples(self, dataset: SegmentationDataset) -> TrainingSamples:
+        """Return the samples of a training split with what is drawn for them."""
+        augmentation = self.augmentation
+        preferences = class_preferences(self.pixel_counts("train")) if augmentation.class_balance > 0 else None
+        settings = (self.scale, self.seed, self.progression, self.passes, preferences, self.mix)
+        return TrainingSamples(dataset, augmentation, *settings)
+
+    @property
+    def collate(self) -> Collate:
+        """What joins training samples into a batch."""
+        return Collate(self.augmentation, self.mix)
+
     def train_loader(self, rank: int = 0, world_size: int = 1, pin_memory: bool = False) -> DataLoader[Any]:
         """Batches for one process of several, see :class:`segnet.data.sampling.TrainingOrder`.
 
@@ -201,9 +217,7 @@ class DataModule:
             world_size: number of processes.
             pin_memory: keep batches in page-locked memory, for copies to a GPU that nobody waits for.
         """
-        samples = TrainingSamples(
-            self.split("train"), self.augmentation, self.scale, self.seed, self.progression, self.passes
-        )
+        samples = self.training_samples(self.split("train"))
         chunks = getattr(samples.dataset, "chunk_sizes", ())
         if self.window is not None and not chunks:
             raise UserError(f"data.window={self.window} is for a packed set, which has chunks: leave it out")
@@ -212,9 +226,8 @@ class DataModule:
             *(len(samples), self.batch_size, self.seed, self.passes, rank, world_size, chunks, self.window, rare),
             epoch_samples=self.epoch_samples,
         )
-        collate = Collate(self.augmentation)
         share = self.batch_size // world_size
-        return self._loader(samples, pin_memory, batch_size=share, sampler=order, collate_fn=collate)
+        return self._loader(samples, pin_memory, batch_size=share, sampler=order, collate_fn=self.collate)
 
     def training_batches(self, epoch: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Yield the augmented batches of an epoch, on the CPU: the bits that a training on the CPU learns from."""
