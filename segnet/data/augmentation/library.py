@@ -1,5 +1,6 @@
 """Transforms of torchvision's (``torchvision.transforms.v2``) on a sample, before all other augmentation."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -51,7 +52,8 @@ def apply_transforms(
     marked = np.stack([label, *(np.full_like(label, mark) for mark in MARKS)])
     mask = tv_tensors.Mask(marked)
     # Not torch.manual_seed, which would seed a GPU's generator too.
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"\w+\(\) is currently passing through inputs of type")  # the label, rightly
         torch.default_generator.manual_seed(seed)
         for transform in transforms:
             pixels, mask = _apply(transform, pixels, mask)

@@ -9,6 +9,7 @@ from torchvision.transforms import v2
 
 from segnet.build import data_from_config
 from segnet.config import compose
+from segnet.config_values import check_values
 from segnet.data import Augmentation
 from segnet.data.augmentation.library import apply_transforms
 from segnet.errors import UserError
@@ -121,6 +122,45 @@ def test_what_is_no_list_of_transforms_is_refused(given):
         UserError, match=r"data.augmentation.transforms=.* is not allowed: give a list of transforms, such"
     ):
         Augmentation(255, [0, 0, 0], transforms=given)
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        "RandomAffine,degrees:10,translate:[0.1,0.1],scale:[0.9,1.1],shear:[5,5],fill:0,interpolation:2",
+        "RandomRotation,degrees:[-10,10.5]",
+        "RandomResizedCrop,size:16,scale:[0.5,1.0]",
+        "ColorJitter,brightness:0.2,hue:[-0.1,0.1]",
+        "GaussianBlur,kernel_size:3,sigma:[0.1,1.0]",
+        "RandomErasing,p:0.5,value:0",
+        "ElasticTransform,alpha:10.0,sigma:1.0",
+        f"RandomChoice,transforms:[{TURNED},{RECOLOURED}],p:[1,2]",
+    ],
+)
+def test_settings_as_a_command_gives_them_are_accepted(transform):
+    config = compose([*SMALL, f"data.augmentation.transforms=[{{_target_:{V2}.{transform}}}]"])
+    check_values(config)
+    (batch, _) = data_from_config(config).training_batches(0)
+    assert batch["image"].dtype == torch.uint8
+
+
+@pytest.mark.parametrize(
+    ("transform", "message"),
+    [
+        ("RandomAffine", r"RandomAffine cannot be built from its settings \(.*'degrees'\): change them"),
+        ("RandomAffine,degrees:-3", r"RandomAffine cannot be built from its settings \(.*positive.*\): change them"),
+        (
+            "RandomAffine,degrees:x",
+            r"data\.augmentation\.transforms\.0\.degrees=x is not allowed: give a number, or a list",
+        ),
+        ("RandomAffine,angle:3", r"RandomAffine takes no data\.augmentation\.transforms\.0\.angle: did you mean"),
+        ("RandomAfine", r"_target_=torchvision\.transforms\.v2\.RandomAfine is not there"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(transform, message):
+    config = compose([*SMALL, f"data.augmentation.transforms=[{{_target_:{V2}.{transform}}}]"])
+    with pytest.raises(UserError, match=message):
+        [step(config) for step in (check_values, data_from_config)]
 
 
 def test_runs_may_name_all_of_them_that_take_bytes():
