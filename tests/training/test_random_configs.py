@@ -17,7 +17,7 @@ FEW = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_
 MANY = settings(FEW, max_examples=120)
 GROUPS = (
     *("activation", "callbacks", "context", "convolution", "downsampling", "fusion", "loss", "optimizer"),
-    *("scheduler", "skip", "task", "upsampler"),
+    *("mix", "scheduler", "skip", "task", "upsampler"),
 )
 WEIGHTS = [name for name in choices("class_weights") if name != "given"]  # which wants the weights of the set's classes
 SETTINGS = {

@@ -151,7 +151,7 @@ def test_settings_as_a_command_gives_them_are_accepted(transform):
         ("RandomAffine,degrees:-3", r"RandomAffine cannot be built from its settings \(.*positive.*\): change them"),
         (
             "RandomAffine,degrees:x",
-            r"data\.augmentation\.transforms\.0\.degrees=x is not allowed: give a number, or a list",
+            r"data\.augmentation\.transforms\.0\.degrees=x is not allowed: give a number",
         ),
         ("RandomAffine,angle:3", r"RandomAffine takes no data\.augmentation\.transforms\.0\.angle: did you mean"),
         ("RandomAfine", r"_target_=torchvision\.transforms\.v2\.RandomAfine is not there"),
