@@ -102,7 +102,7 @@ class TrainingBatch:
             colours=change(self.colours),
             effects=change(self.effects),
             nodes=change(self.nodes),
-            mixing=change(self.mixing),
+            mixing=change(self.mixing) if self.mixed else self.mixing,
         )
 
     def augment(self) -> Batch:

@@ -104,13 +104,15 @@ class ClassMix:
 
     def choose(self, label: Tensor, drawn: Tensor) -> Tensor:
         """Return the pixels of the chosen classes."""
-        present = torch.bincount(label.flatten(), minlength=LABELS) > 0
+        # With tensors alone, so that nobody waits for a GPU.
+        values = label.flatten().long()
+        present = torch.zeros(LABELS, dtype=torch.bool, device=label.device)
+        present[values] = True
         present[self.ignore_index] = False
         places = torch.where(present, drawn, LABELS)
-        # Of tensors alone, so that nobody waits for a GPU.
         last = ((present.sum() + 1) // 2 - 1).clamp(min=0)
-        taken = present & (places <= places.sort().values[last])
-        return taken[label.long()]
+        taken = present & (places <= places.sort().values.gather(0, last[None]))
+        return taken[values].view_as(label)
 
 
 def lay_over(chosen: Tensor, source: Tensor, source_label: Tensor, image: Tensor, label: Tensor) -> None:
