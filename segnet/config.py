@@ -121,10 +121,19 @@ def _own_errors() -> Iterator[None]:
     try:
         yield
     except (InstantiationException, OmegaConfBaseException) as error:
-        cause = find_user_error(error)
+        cause = find_user_error(error) or _refused_elsewhere(error)
         if cause is None:
             raise
         raise cause from error
+
+
+def _refused_elsewhere(error: Exception) -> UserError | None:
+    """Return a sentence about settings that a class of another package does not take."""
+    called = re.search(r"Error in call to target '((?!segnet\.)[\w.]+)'", str(error))
+    if called is None or not isinstance(error.__cause__, (TypeError, ValueError)):
+        return None
+    said = " ".join(str(error.__cause__).split())
+    return UserError(f"{called[1]} cannot be built from its settings ({said}): change them")
 
 
 def instantiate_from_own_keys(config: DictConfig) -> Any:

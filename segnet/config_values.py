@@ -7,6 +7,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from numbers import Number
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ PLAIN = (bool, int, float, str)
 WORDS: dict[Any, str] = {
     int: "an integer",
     float: "a number",
+    Number: "a number",
     bool: "true or false",
     str: "a text",
     Path: "a path",
@@ -155,6 +157,8 @@ def _allows(hint: Any, value: Any) -> bool:
         return value in arguments
     if hint is None or hint is type(None):
         return value is None
+    if hint is Number:  # as torchvision's transforms say it
+        return _is_plain(float, value)
     if hint in PLAIN:
         return _is_plain(hint, value)
     if hint is Path:

@@ -16,6 +16,13 @@ _OTHERS = {
     "torch.nn": "ReLU ReLU6 LeakyReLU PReLU ELU SELU CELU GELU SiLU Mish Hardswish Hardsigmoid Hardtanh Sigmoid Tanh "
     "Softplus Identity L1Loss MSELoss SmoothL1Loss HuberLoss CrossEntropyLoss BatchNorm2d GroupNorm InstanceNorm2d "
     "Dropout2d",
+    # For data.augmentation.transforms: all of torchvision's for images, but Lambda, which takes any function.
+    "torchvision.transforms.v2": "AugMix AutoAugment CenterCrop ColorJitter Compose ElasticTransform GaussianBlur "
+    "GaussianNoise Grayscale Identity JPEG Normalize Pad RGB RandAugment RandomAdjustSharpness RandomAffine "
+    "RandomApply RandomAutocontrast RandomChannelPermutation RandomChoice RandomCrop RandomEqualize RandomErasing "
+    "RandomGrayscale RandomHorizontalFlip RandomInvert RandomOrder RandomPerspective RandomPhotometricDistort "
+    "RandomPosterize RandomResize RandomResizedCrop RandomRotation RandomShortestSize RandomSolarize "
+    "RandomVerticalFlip RandomZoomOut Resize ScaleJitter TrivialAugmentWide",
     "pytorch_lightning": "Trainer",
     "pytorch_lightning.strategies": "DDPStrategy",
     "pytorch_lightning.loggers": "TensorBoardLogger CSVLogger WandbLogger MLFlowLogger",

@@ -44,7 +44,7 @@ def test_every_yaml_is_composed_and_built(group, choice, tmp_path, write_camvid)
     if (group, choice) in OPTIONAL:
         assert len(config.logger) == 1
         return
-    node = config.data.augmentation if group == "augmentation" else config[group]
+    node = config.data[group] if group in ("augmentation", "mix") else config[group]
     if group in ("callbacks", "logger"):
         for part in (node or {}).values():
             instantiate(part)

@@ -137,7 +137,8 @@ def pack(config: DictConfig) -> None:
     require(1 <= config.shard_mb <= 1024, "shard_mb", config.shard_mb, "an integer from 1 to 1024")
     of_module = ("batch_size", "eval_batch_size", "scale", "passes")
     settings = to_values(config.data)
-    follow = ("_target_", "ignore_index", "fill")  # from what the set says elsewhere
+    # From what the set says elsewhere; and transforms name classes, which data that come from anywhere must not.
+    follow = ("_target_", "ignore_index", "fill", "transforms")
     augmentation = {key: value for key, value in settings["augmentation"].items() if key not in follow}
     recipe = {key: settings[key] for key in of_module} | {"augmentation": augmentation}
     about = {key: settings[key] for key in ("name", "mean", "std")} | {"recipe": recipe}

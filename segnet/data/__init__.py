@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from segnet.data.augmentation.augmentation import Augmentation
+    from segnet.data.augmentation.mixing import ClassMix, CutMix
     from segnet.data.datasets.acquisition import Acquisition
     from segnet.data.datasets.ade20k import ADE20K
     from segnet.data.datasets.brain import Brain
@@ -30,6 +31,8 @@ __all__ = [
     "CamVid",
     "CamVidFull",
     "Cityscapes",
+    "ClassMix",
+    "CutMix",
     "DataModule",
     "FileDataset",
     "Folder",
@@ -55,6 +58,8 @@ _HOMES = {
     "CamVid": "segnet.data.datasets.camvid",
     "CamVidFull": "segnet.data.datasets.camvid_full",
     "Cityscapes": "segnet.data.datasets.cityscapes",
+    "ClassMix": "segnet.data.augmentation.mixing",
+    "CutMix": "segnet.data.augmentation.mixing",
     "DataModule": "segnet.data.module",
     "FileDataset": "segnet.data.samples",
     "Folder": "segnet.data.datasets.folder",

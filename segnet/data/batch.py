@@ -1,7 +1,7 @@
 """A training batch on its way to the network: cut out in the loader, augmented where the network runs."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, NoReturn
 
 import numpy as np
@@ -10,12 +10,15 @@ import torch
 from torch import Tensor
 
 from segnet.data.augmentation.augmentation import Augmentation, Draw, cut, smoothing_radius
+from segnet.data.augmentation.balance import draw_centre
 from segnet.data.augmentation.distortion import compress
+from segnet.data.augmentation.library import apply_transforms
+from segnet.data.augmentation.mixing import Mix, lay_over
 from segnet.data.augmentation.transform import AffineTransforms
 from segnet.data.progression import Progression
 from segnet.data.samples import Batch, SegmentationDataset, planes
 from segnet.errors import UserError
-from segnet.randomness import numpy_stream
+from segnet.randomness import numpy_stream, stream_seed
 
 
 class TrainingSample(NamedTuple):
@@ -24,6 +27,8 @@ class TrainingSample(NamedTuple):
     Attributes:
         index: its place in the split.
         pasted: the sample whose objects are pasted into this one; None: none.
+        mixed: the sample of which a part is laid over this one; None: none.
+        mixing: what was drawn for that, see :class:`segnet.data.augmentation.mixing.Mix`.
     """
 
     image: np.ndarray
@@ -31,6 +36,8 @@ class TrainingSample(NamedTuple):
     draw: Draw
     index: int  # type: ignore[assignment]  # nobody asks a sample for tuple.index
     pasted: "TrainingSample | None" = None
+    mixed: "TrainingSample | None" = None
+    mixing: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +46,8 @@ class TrainingBatch:
 
     Attributes:
         image: ``(M, C, H, W)`` uint8, the parts of the images that are read, padded to one size: the N samples of the
-            batch, and then those whose objects are pasted into them. M is the first axis of all but ``index``.
+            batch, then those whose objects are pasted into them, then those that are mixed into them. M is the first
+            axis of all but ``index`` and ``mixing``.
         label: ``(M, H, W)`` uint8.
         index: ``(N,)`` int64, place of the samples in their split.
         transforms: see :class:`segnet.data.augmentation.transform.AffineTransforms`.
@@ -50,7 +58,10 @@ class TrainingBatch:
         radii: of the smoothing of each sample, see :func:`segnet.data.augmentation.transform.transform_batch`.
         size: height and width after augmentation.
         augmentation: what does it.
-        targets: places in the batch of the samples that get the objects of samples N to M - 1.
+        targets: places in the batch of the samples that get the objects of the samples from N on, one each.
+        mixed: places in the batch of the samples that get a part of the samples after those.
+        mixing: ``(len(mixed), ...)`` float32, what was drawn for that.
+        mix: what says which part.
     """
 
     image: Tensor
@@ -65,6 +76,9 @@ class TrainingBatch:
     size: tuple[int, int]
     augmentation: Augmentation
     targets: Sequence[int] = ()
+    mixed: Sequence[int] = ()
+    mixing: Tensor = field(default_factory=lambda: torch.zeros(0))
+    mix: Mix | None = None
 
     def __len__(self) -> int:
         return len(self.index)
@@ -88,6 +102,7 @@ class TrainingBatch:
             colours=change(self.colours),
             effects=change(self.effects),
             nodes=change(self.nodes),
+            mixing=change(self.mixing) if self.mixed else self.mixing,
         )
 
     def augment(self) -> Batch:
@@ -102,9 +117,18 @@ class TrainingBatch:
             images, labels = (torch.cat(parts) for parts in zip(*pairs, strict=True))
         else:
             images, labels = self._augment(slice(None), self.image.shape[-2:], max(self.radii))
+        self._mix(images, labels)
         for source, target in enumerate(self.targets, start=len(self)):
             self.augmentation.paste_objects(images[source], labels[source], images[target], labels[target])
         return {"image": images[: len(self)], "label": labels[: len(self)], "index": self.index}
+
+    def _mix(self, images: Tensor, labels: Tensor) -> None:
+        """Lay parts of the samples at the end over others, in place; before objects are pasted, which stay in sight."""
+        first = len(self) + len(self.targets)
+        for source, (target, drawn) in enumerate(zip(self.mixed, self.mixing, strict=True), start=first):
+            assert self.mix is not None
+            chosen = self.mix.choose(labels[source], drawn)
+            lay_over(chosen, images[source], labels[source], images[target], labels[target])
 
     def _augment(self, chosen: slice, part: Sequence[int], radius: int) -> tuple[Tensor, Tensor]:
         return self.augmentation.transform(
@@ -122,6 +146,8 @@ class TrainingBatch:
 class TrainingSamples(torch.utils.data.Dataset[TrainingSample]):
     """Training samples, found by ``(epoch, index)``: what is drawn for them depends on these and the seed alone.
 
+    A third number in the key tells the times apart that an epoch sees a sample.
+
     Args:
         dataset: the training split.
         augmentation: of the samples.
@@ -129,6 +155,9 @@ class TrainingSamples(torch.utils.data.Dataset[TrainingSample]):
         seed: the run's seed.
         progression: of the resolution; None: the same in all epochs.
         passes: how many of the sampler's epochs make one of the training's.
+        preferences: ``(K,)``, how much a class is preferred where ``augmentation`` balances them, see
+            :func:`segnet.data.augmentation.balance.class_preferences`.
+        mix: how parts of other samples are mixed into a sample; None: not at all.
     """
 
     def __init__(
@@ -139,29 +168,59 @@ class TrainingSamples(torch.utils.data.Dataset[TrainingSample]):
         seed: int,
         progression: Progression | None = None,
         passes: int = 1,
+        preferences: np.ndarray | None = None,
+        mix: Mix | None = None,
     ) -> None:
         self.dataset, self.augmentation, self.scale, self.seed = dataset, augmentation, scale, seed
         self.progression, self.passes = progression, passes
+        self.preferences, self.mix = preferences, mix
 
     def __len__(self) -> int:
         return len(self.dataset.ids)
 
-    def __getitem__(self, key: tuple[int, int]) -> TrainingSample:
-        epoch, index = key
-        random = numpy_stream(self.seed, "sample", epoch, index)
+    def __getitem__(self, key: tuple[int, ...]) -> TrainingSample:
+        epoch, index = key[:2]
+        random = numpy_stream(self.seed, "sample", *key)
         resolution = 1.0 if self.progression is None else self.progression.resolution(epoch // self.passes)
-        sample = self._draw(index, random, resolution)
-        if not self.augmentation.pastes(random):
-            return sample
-        # From the same stream: what is pasted does not depend on the batch, nor on how many processes share it.
-        pasted = self._draw(int(random.integers(len(self))), random, resolution)
-        return sample._replace(pasted=pasted) if pasted.draw.size == sample.draw.size else sample
+        sample = self._draw(index, random, resolution, key)
+        if self.augmentation.pastes(random):
+            # From the same stream: what is pasted does not depend on the batch, nor on how many processes share it.
+            pasted = self._draw(int(random.integers(len(self))), random, resolution, (*key, "paste"))
+            if pasted.draw.size == sample.draw.size:
+                sample = sample._replace(pasted=pasted)
+        return sample if self.mix is None else self._with_mixed(sample, self.mix, resolution, key)
 
-    def _draw(self, index: int, random: np.random.Generator, resolution: float) -> TrainingSample:
+    def _with_mixed(self, sample: TrainingSample, mix: Mix, resolution: float, key: tuple[int, ...]) -> TrainingSample:
+        """Draw whether a sample is mixed, and with which; from a stream beside its own, so that all else stays."""
+        random = numpy_stream(self.seed, "mix", *key)
+        if random.random() >= mix.probability:
+            return sample
+        mixed = self._draw(int(random.integers(len(self))), random, resolution, (*key, "mix"))
+        if mixed.draw.size != sample.draw.size:
+            return sample
+        return sample._replace(mixed=mixed, mixing=mix.draw(sample.draw.size, random))
+
+    def _draw(
+        self, index: int, random: np.random.Generator, resolution: float, key: tuple[int | str, ...]
+    ) -> TrainingSample:
+        """Load a sample and draw its augmentation; the key is that of the streams beside its own."""
+        augmentation = self.augmentation
         image, label = self.dataset.load(index, random)
-        draw = self.augmentation.draw(label.shape, random, self.scale, resolution)
+        if augmentation.transforms:
+            seed = stream_seed(self.seed, "transforms", *key)
+            image, label = apply_transforms(augmentation.transforms, image, label, augmentation.ignore_index, seed)
+        draw = augmentation.draw(label.shape, random, self.scale, resolution, self._centre(label, key))
         part, label, draw = cut(planes(image), label, draw)
         return TrainingSample(compress(part, draw.jpeg), label, draw, index)
+
+    def _centre(self, label: np.ndarray, key: tuple[int | str, ...]) -> tuple[int, int] | None:
+        """Draw which pixel the window is centred on, if it is to be one of a class."""
+        if self.augmentation.class_balance == 0 or self.preferences is None:
+            return None
+        random = numpy_stream(self.seed, "class balance", *key)
+        if random.random() >= self.augmentation.class_balance:
+            return None
+        return draw_centre(label, self.preferences, random)
 
 
 def refuse_sizes(size: tuple[int, int], other: tuple[int, int]) -> NoReturn:
@@ -177,10 +236,11 @@ class Collate:
 
     Args:
         augmentation: what is to be done to them.
+        mix: how they are mixed; None: not at all.
     """
 
-    def __init__(self, augmentation: Augmentation) -> None:
-        self.augmentation = augmentation
+    def __init__(self, augmentation: Augmentation, mix: Mix | None = None) -> None:
+        self.augmentation, self.mix = augmentation, mix
 
     def __call__(self, samples: list[TrainingSample]) -> TrainingBatch:
         """Join samples.
@@ -190,7 +250,9 @@ class Collate:
         """
         index = torch.tensor([sample.index for sample in samples])
         pasted = {place: sample.pasted for place, sample in enumerate(samples) if sample.pasted is not None}
-        targets, samples = list(pasted), [*samples, *pasted.values()]
+        mixed = {place: sample.mixed for place, sample in enumerate(samples) if sample.mixed is not None}
+        mixing = [sample.mixing for sample in samples if sample.mixing is not None]
+        samples = [*samples, *pasted.values(), *mixed.values()]
         draws = [sample.draw for sample in samples]
         sizes = sorted({draw.size for draw in draws})
         if len(sizes) > 1:
@@ -215,7 +277,10 @@ class Collate:
             radii=[smoothing_radius(draw) for draw in draws],
             size=sizes[0],
             augmentation=self.augmentation,
-            targets=targets,
+            targets=list(pasted),
+            mixed=list(mixed),
+            mixing=join(mixing) if mixing else torch.zeros(0),
+            mix=self.mix,
         )
 
 

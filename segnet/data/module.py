@@ -9,10 +9,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from segnet.data.augmentation.augmentation import Augmentation
+from segnet.data.augmentation.balance import class_preferences
+from segnet.data.augmentation.mixing import Mix
 from segnet.data.batch import Collate, TrainingSamples, refuse_sizes
 from segnet.data.cache import CachedDataset, decode_once
 from segnet.data.integrity import KnownDataset, SplitFacts, absent_classes, check_samples, image_sizes
 from segnet.data.progression import Progression
+from segnet.data.repetition import repeat_factors
 from segnet.data.samples import Batch, EvaluationSamples, SegmentationDataset
 from segnet.data.sampling import EvaluationBatches, EvaluationOrder, TrainingOrder
 from segnet.devices import available_cores
@@ -44,6 +47,10 @@ class DataModule:
         verify: a training first verifies a data set that is made from files, and does so again when a file changes.
         window: of a packed set, how many chunks the order of an epoch mixes at a time, see
             :func:`segnet.data.sampling.windowed_permutation`; None: all.
+        repeat_factor: share of the training images below which a class is rare, and its images are seen more often, see
+            :func:`segnet.data.repetition.repeat_factors`; 0: none is.
+        epoch_samples: samples in an epoch; the order goes on from one epoch to the next. None: ``passes`` decides.
+        mix: how a part of another sample is laid over a sample, see :class:`segnet.data.CutMix`; None: not at all.
 
     Raises:
         UserError: a value is out of its range; the message names the setting.
@@ -67,6 +74,9 @@ class DataModule:
         cache_dir: str | Path | None = None,
         verify: bool = True,
         window: int | None = None,
+        repeat_factor: float = 0.0,
+        epoch_samples: int | None = None,
+        mix: Mix | None = None,
     ) -> None:
         require(batch_size >= 1, "data.batch_size", batch_size, "an integer from 1 up")
         require(eval_batch_size >= 1, "data.eval_batch_size", eval_batch_size, "an integer from 1 up")
@@ -77,6 +87,8 @@ class DataModule:
         require(passes >= 1, "data.passes", passes, "an integer from 1 up")
         require(0 <= cache_budget_gib < math.inf, "data.cache_budget_gib", cache_budget_gib, "a number from 0 up")
         require(window is None or window >= 1, "data.window", window, "an integer from 1 up, or null")
+        require(0 <= repeat_factor <= 1, "data.repeat_factor", repeat_factor, "a share of the images from 0 to 1")
+        _check_epoch(epoch_samples, batch_size, passes)
         _check_facts(classes, ignore_index, channels, augmentation)
         self._dataset = dataset
         self.classes = list(classes)
@@ -87,6 +99,7 @@ class DataModule:
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.cache_budget, self.cache_dir = int(cache_budget_gib * 2**30), cache_dir
         self.verify, self.window = verify, window
+        self.repeat_factor, self.epoch_samples, self.mix = repeat_factor, epoch_samples, mix
         self.num_workers = _spare_cores() if num_workers is None else num_workers
         # Kept here and not by functools.cache, which would keep each module and its decoded images for ever.
         self._splits: dict[str, SegmentationDataset] = {}
@@ -171,7 +184,7 @@ class DataModule:
         size = len(self.split("train").ids)
         if size == 0:
             raise UserError("the training split holds no images: a training needs one at least")
-        if self.batch_size > size:
+        if self.batch_size > size and self.epoch_samples is None:
             raise UserError(
                 f"the batch size {self.batch_size} is larger than the training split of {size} images: "
                 f"set data.batch_size={size} or less"
@@ -181,6 +194,18 @@ class DataModule:
                 f"the batch size {self.batch_size} cannot be shared by {world_size} processes: set data.batch_size "
                 f"to a multiple of {world_size}"
             )
+
+    def training_samples(self, dataset: SegmentationDataset) -> TrainingSamples:
+        """Return the samples of a training split with what is drawn for them."""
+        augmentation = self.augmentation
+        preferences = class_preferences(self.pixel_counts("train")) if augmentation.class_balance > 0 else None
+        settings = (self.scale, self.seed, self.progression, self.passes, preferences, self.mix)
+        return TrainingSamples(dataset, augmentation, *settings)
+
+    @property
+    def collate(self) -> Collate:
+        """What joins training samples into a batch."""
+        return Collate(self.augmentation, self.mix)
 
     def train_loader(self, rank: int = 0, world_size: int = 1, pin_memory: bool = False) -> DataLoader[Any]:
         """Batches for one process of several, see :class:`segnet.data.sampling.TrainingOrder`.
@@ -192,18 +217,17 @@ class DataModule:
             world_size: number of processes.
             pin_memory: keep batches in page-locked memory, for copies to a GPU that nobody waits for.
         """
-        samples = TrainingSamples(
-            self.split("train"), self.augmentation, self.scale, self.seed, self.progression, self.passes
-        )
+        samples = self.training_samples(self.split("train"))
         chunks = getattr(samples.dataset, "chunk_sizes", ())
         if self.window is not None and not chunks:
             raise UserError(f"data.window={self.window} is for a packed set, which has chunks: leave it out")
+        rare = repeat_factors(self.pixel_counts("train"), self.repeat_factor) if self.repeat_factor > 0 else None
         order = TrainingOrder(
-            len(samples), self.batch_size, self.seed, self.passes, rank, world_size, chunks, self.window
+            *(len(samples), self.batch_size, self.seed, self.passes, rank, world_size, chunks, self.window, rare),
+            epoch_samples=self.epoch_samples,
         )
-        collate = Collate(self.augmentation)
         share = self.batch_size // world_size
-        return self._loader(samples, pin_memory, batch_size=share, sampler=order, collate_fn=collate)
+        return self._loader(samples, pin_memory, batch_size=share, sampler=order, collate_fn=self.collate)
 
     def training_batches(self, epoch: int, rank: int = 0, world_size: int = 1) -> Iterator[Batch]:
         """Yield the augmented batches of an epoch, on the CPU: the bits that a training on the CPU learns from."""
@@ -235,6 +259,19 @@ class DataModule:
             persistent_workers=self.num_workers > 0,
             pin_memory=pin_memory,
             **how_batches_are_made,
+        )
+
+
+def _check_epoch(epoch_samples: int | None, batch_size: int, passes: int) -> None:
+    """Check the length of an epoch that is given in samples."""
+    if epoch_samples is None:
+        return
+    enough = isinstance(epoch_samples, int) and epoch_samples >= batch_size
+    require(enough, "data.epoch_samples", epoch_samples, f"an integer from data.batch_size={batch_size} up, or null")
+    if passes != 1:
+        raise UserError(
+            f"data.epoch_samples={epoch_samples} and data.passes={passes} both say how long an epoch is: set "
+            f"data.passes=1, or leave data.epoch_samples out"
         )
 
 

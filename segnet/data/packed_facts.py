@@ -69,17 +69,23 @@ def _parsed(text: bytes, place: str) -> dict[str, Any]:
         raise UserError(f"{place} is damaged ({error}): copy it again, or pack the data set again") from error
     if layout != LAYOUT:
         raise UserError(f"{place} is of version {layout}, and {LAYOUT} is read: pack the data set again")
+    # Its values become part of a config, which would call the one and resolve the other.
+    if any(word in repr(facts) for word in ("_target_", "${")):
+        raise UserError(
+            f"{place} names code to run, which no packed set does: do not use it, or pack the data set again"
+        )
     if missing:
         raise UserError(f"{place} is damaged (it has no {missing[0]}): copy it again, or pack the data set again")
     return dict(facts)
 
 
-def packed_setting(root: str | None, key: str) -> Any:
+def packed_setting(root: str | None, key: str, *default: Any) -> Any:
     """Return what a packed set says, for the resolver ``packed`` of configurations.
 
     Args:
         root: see :func:`read_facts`.
         key: of :func:`read_facts`, or such as ``augmentation.crop`` of the recipe.
+        default: what holds where it does not say that: of settings that are newer than some packed sets.
 
     Raises:
         UserError: see :func:`read_facts`; or it does not say that.
@@ -88,6 +94,8 @@ def packed_setting(root: str | None, key: str) -> Any:
     value: Any = facts if key in facts else facts["recipe"]
     for part in key.split("."):
         if not isinstance(value, dict) or part not in value:
+            if default:
+                return default[0]
             raise UserError(f"{root}/{FACTS} does not say {key}: pack the data set again, or set data.{key}")
         value = value[part]
     return value

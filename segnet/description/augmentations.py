@@ -5,7 +5,6 @@ import io
 import numpy as np
 
 from segnet.data import DataModule
-from segnet.data.batch import Collate, TrainingSamples
 from segnet.data.images import as_rgb
 from segnet.data.samples import evaluation_stream
 from segnet.description.measure import evenly
@@ -67,8 +66,7 @@ def _rows(data: DataModule, place: int, epochs: int) -> list[list[np.ndarray]]:
     """Return the images of a sample, and the same with its labels: the original, and one draw for each epoch."""
     dataset = data.source("train")
     image, label = dataset.load(place, evaluation_stream(dataset.ids[place]))
-    drawn = TrainingSamples(dataset, data.augmentation, data.scale, data.seed, data.progression, data.passes)
-    collate = Collate(data.augmentation)
+    drawn, collate = data.training_samples(dataset), data.collate
     pairs = [(np.array(image), np.array(label))]
     for epoch in range(epochs):
         batch = collate([drawn[epoch * data.passes, place]]).augment()

@@ -14,6 +14,11 @@ ADDED_SETTINGS: dict[str, object] = {
     "float32_after_skip": False,
     **{f"data.augmentation.{name}": 0.0 for name in ("grey", "blur", "noise", "cut_out", "distortion")},
     "data.augmentation.jpeg": 100,
+    "data.augmentation.class_balance": 0.0,
+    "data.augmentation.transforms": [],
+    "data.mix": None,
+    "data.repeat_factor": 0.0,
+    "data.epoch_samples": None,
 }
 """Config paths that are newer than this version of the training, with the value that leaves the training as it was.
 

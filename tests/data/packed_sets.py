@@ -6,7 +6,7 @@ from segnet.build import data_from_config
 from segnet.config import compose, to_values
 from segnet.data.packing import pack
 
-AUGMENTATION = ("_target_", "ignore_index", "fill")
+AUGMENTATION = ("_target_", "ignore_index", "fill", "transforms")
 
 
 def pack_set(output: Path, *overrides: str, chunk_bytes: int = 4000, progress=None, plain: bool = False) -> Path:

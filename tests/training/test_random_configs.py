@@ -17,7 +17,7 @@ FEW = settings(max_examples=6, deadline=None, derandomize=True, suppress_health_
 MANY = settings(FEW, max_examples=120)
 GROUPS = (
     *("activation", "callbacks", "context", "convolution", "downsampling", "fusion", "loss", "optimizer"),
-    *("scheduler", "skip", "task", "upsampler"),
+    *("mix", "scheduler", "skip", "task", "upsampler"),
 )
 WEIGHTS = [name for name in choices("class_weights") if name != "given"]  # which wants the weights of the set's classes
 SETTINGS = {
@@ -27,6 +27,9 @@ SETTINGS = {
     "+trainer.accumulate_grad_batches": ["1", "2"],
     "data.scale": ["1.0", "0.5"],
     "data.passes": ["1", "2"],
+    "data.epoch_samples": ["null", "7"],
+    "data.repeat_factor": ["0.0", "0.9"],
+    "data.augmentation.class_balance": ["0.0", "0.5"],
     "data.augmentation.crop": ["null", "[9,13]"],
     "data.augmentation.rotation": ["0.0", "20.0"],
     "encoder.widths": ["[4]", "[4,8]", "[8,4,6]"],

@@ -118,12 +118,20 @@ def test_loading_processes_do_not_change_what_a_resumed_run_sees(
     assert_same_run(expected, tmp_path)
 
 
+TURNED = "[{_target_:torchvision.transforms.v2.RandomRotation,degrees:20}]"
 MID_EPOCH = [
     ("scheduler=one_cycle",),
     ("callbacks=average", "callbacks.average.decay=0.7", "callbacks.average.norm_batches=4", "scheduler=constant"),
     ("scheduler=cosine", "scheduler.warmup_steps=4", "+trainer.accumulate_grad_batches=2"),
 ]
 MID_EPOCH_SLOW = [
+    (
+        "mix=cutmix",
+        "data.augmentation.class_balance=0.5",
+        "data.num_workers=1",
+        f"data.augmentation.transforms={TURNED}",
+    ),
+    ("data.epoch_samples=14", "data.repeat_factor=0.9", "data.batch_size=2"),
     ("scheduler=poly", "optimizer=sgd", "optimizer.fused=false"),
     ("data.passes=2", "trainer.precision=bf16-mixed"),
     ("task=segmentation_auxiliary", "task.auxiliary.stride=2", "task.auxiliary.width=4"),

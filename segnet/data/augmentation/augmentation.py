@@ -18,6 +18,8 @@ from torch import Tensor
 from segnet.data.augmentation.colour import ADJUSTMENTS
 from segnet.data.augmentation.distortion import LOSSLESS, displace, draw_displacement
 from segnet.data.augmentation.effects import Effects
+from segnet.data.augmentation.library import Transform, check_transforms
+from segnet.data.augmentation.mixing import lay_over
 from segnet.data.augmentation.transform import AffineTransforms, transform_batch
 from segnet.errors import require
 
@@ -76,6 +78,10 @@ class Augmentation:
             side, 0..0.2; drawn uniformly from 0 up. Labels follow; it is part of the one resampling.
         jpeg: lowest quality of the JPEG file that an image is taken through before it is resampled, 1..100; drawn
             uniformly up to 100, which leaves it alone.
+        class_balance: probability that a window is centred on a pixel of a class, as far as the image's borders let it,
+            where rare classes are preferred, see :mod:`segnet.data.augmentation.balance`.
+        transforms: transforms of torchvision's that come first, on the whole image, see
+            :func:`segnet.data.augmentation.library.apply_transforms`.
         ignore_index: label of what lies outside the image.
         fill: image value outside the image, one a channel, 0..1.
 
@@ -104,6 +110,8 @@ class Augmentation:
         cut_out: float = 0.0,
         distortion: float = 0.0,
         jpeg: int = LOSSLESS,
+        class_balance: float = 0.0,
+        transforms: Sequence[Transform] = (),
     ) -> None:
         whole = crop is None or (len(crop) == 2 and all(isinstance(side, int) and side > 0 for side in crop))
         require(whole, "data.augmentation.crop", crop, "[HEIGHT,WIDTH], two integers from 1 up, or null")
@@ -123,10 +131,18 @@ class Augmentation:
         whole = isinstance(jpeg, int) and 1 <= jpeg <= LOSSLESS
         require(whole, "data.augmentation.jpeg", jpeg, "a quality from 1 to 100, an integer; 100 is none")
         self.distortion, self.jpeg = distortion, jpeg
+        _require_at_most(1, class_balance=class_balance)
+        check_transforms(transforms)
+        self.class_balance, self.transforms = class_balance, transforms
         self.adjusts = [change != 0 for change in self.changes] + [tuple(gamma) != (1, 1)]
 
     def draw(
-        self, image_size: Sequence[int], random: np.random.Generator, base_scale: float = 1.0, resolution: float = 1.0
+        self,
+        image_size: Sequence[int],
+        random: np.random.Generator,
+        base_scale: float = 1.0,
+        resolution: float = 1.0,
+        centre: Sequence[int] | None = None,
     ) -> Draw:
         """Draw what happens to one sample.
 
@@ -137,6 +153,8 @@ class Augmentation:
             random: the sample's stream.
             base_scale: the size at which the network sees the data set, relative to the file's.
             resolution: factor of the result's sides. The window, and all else that is drawn, stays as it is.
+            centre: row and column of the pixel that the window is centred on, as far as the image's borders let it;
+                None: its place is drawn.
         """
         whole = np.array(self.crop or [max(1, round(side * base_scale)) for side in image_size])
         size = np.array([max(1, round(side * resolution)) for side in whole.tolist()])
@@ -147,6 +165,9 @@ class Augmentation:
         for full, part in zip(image_size, window.tolist(), strict=True):
             slack = full - part
             corner.append(min(int(np.floor(random.uniform(min(0, slack), max(0, slack) + 1))), max(0, slack)))
+        if centre is not None:
+            around = zip(centre, window.tolist(), image_size, strict=True)
+            corner = [_corner_around(place, part, full) for place, part, full in around]
         flip = float(random.random() < self.horizontal_flip)
         changes = [random.uniform(-1, 1) * change for change in self.changes]
         angle = np.deg2rad(random.uniform(-1, 1) * self.rotation)
@@ -211,13 +232,18 @@ class Augmentation:
     def paste_objects(self, source: Tensor, source_label: Tensor, image: Tensor, label: Tensor) -> None:
         """Copy the pixels of ``paste_classes`` from a source ``(C, H, W)`` and its label ``(H, W)``, in place."""
         chosen = torch.isin(source_label, torch.tensor(self.paste_classes, device=label.device))
-        torch.where(chosen, source, image, out=image)
-        torch.where(chosen, source_label, label, out=label)
+        lay_over(chosen, source, source_label, image, label)
 
 
 def _require_at_most(limit: float, **settings: float) -> None:
     for name, value in settings.items():
         require(0 <= value <= limit, f"data.augmentation.{name}", value, f"a number from 0 to {limit:g}")
+
+
+def _corner_around(centre: int, window: int, full: int) -> int:
+    """Return the first row or column of a window around a pixel; a window inside the image, or one around it."""
+    slack = full - window
+    return min(max(centre - window // 2, min(0, slack)), max(0, slack))
 
 
 def smoothing_radius(draw: Draw) -> int:

@@ -142,6 +142,25 @@ def test_a_damaged_description_is_named(packed):
         Packed("val", packed)
 
 
+@pytest.mark.parametrize("value", [{"_target_": "os.getpid"}, "${oc.env:HOME}"], ids=["class", "reference"])
+def test_nothing_that_a_packed_set_says_is_called_or_resolved(packed, value):
+    path = packed / "packed.json"
+    facts = json.loads(path.read_text())
+    facts["recipe"]["augmentation"]["crop"] = [8, value]
+    path.write_text(json.dumps(facts))
+    with pytest.raises(UserError, match=r"packed\.json names code to run, which no packed set does: do not use it"):
+        packed_data(packed)
+
+
+def test_a_packed_set_that_is_older_than_a_setting_trains_without_it(packed):
+    path = packed / "packed.json"
+    facts = json.loads(path.read_text())
+    assert facts["recipe"]["augmentation"].pop("class_balance") == 0
+    assert "transforms" not in facts["recipe"]["augmentation"]
+    path.write_text(json.dumps(facts))
+    assert packed_data(packed).augmentation.class_balance == 0
+
+
 @pytest.mark.parametrize("name", ["samples.json", "samples.npz", "index.json"])
 def test_a_damaged_file_beside_the_chunks_is_named(packed, name):
     path = packed / "train" / name
