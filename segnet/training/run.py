@@ -30,6 +30,7 @@ from segnet.run_folder import (
     Outcome,
     write_whole,
 )
+from segnet.training.budget import check_budget, fit_into_budget
 from segnet.training.callbacks import History
 from segnet.training.fine_tuning import freeze, rate_factors
 from segnet.training.finish import image_shape, score_both_splits, state_facts
@@ -83,6 +84,7 @@ def train(
     """
     trust(targets(to_values(config, resolve=False)))  # the caller has these classes built
     check_values(config)
+    check_budget(config)
     check_trainer(config.trainer)
     started = time.monotonic() if started is None else started
     with claim(run_dir, resume), log_to(run_dir / TRAIN_LOG):
@@ -142,6 +144,9 @@ def _train(
             f"after another, or set trainer.devices=1"
         )
     task.check(data, trainer.world_size)
+    if config.get("budget_minutes") is not None and not resume:
+        fit_into_budget(config, task, data, build_module, started, interruption.take_over)
+        trainer.fit_loop.max_epochs = config.trainer.max_epochs
     last = _checkpoint_to_resume(run_dir) if resume else None
     network = _first_network(config, last is not None)
     module = build_module(config, task, data, network)
