@@ -53,6 +53,11 @@ def check_values(config: Config) -> None:
             "float32_after_skip=true is for trainer.precision=bf16-mixed with skip_steps of 1 or more: set these, or "
             "leave it out"
         )
+    freeze, rates = (to_values(config).get(key) for key in ("freeze", "lr_of"))
+    if not _allows(list[str] | None, freeze):
+        raise UserError(f"freeze={_show(freeze)} is not allowed: give a list of parts, as in freeze=[encoder]")
+    if not _allows(dict[str, float] | None, rates):
+        raise UserError(f"lr_of={_show(rates)} is not allowed: give factors by part, as in lr_of={{encoder:0.1}}")
     written = to_values(config, resolve=False)
     for path, node in _targets(to_values(config)):
         _check_node(path, node, written)

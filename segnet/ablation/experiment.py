@@ -147,6 +147,10 @@ class _Experiment:
         for arm in self.plan.arms:
             configs[arm.name] = compose([*self.plan.base_overrides, *EVERY_RUN, *arm.overrides])
             configs[arm.name].run_dir = ""  # the time is in it
+            if (minutes := configs[arm.name].budget_minutes) is not None:
+                raise UserError(
+                    f"budget_minutes={minutes} would give each run of an experiment a length of its own: set epochs"
+                )
         return configs
 
     def _tuned(self, configs: dict[str, Config]) -> dict[str, Config]:

@@ -3,12 +3,14 @@
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from segnet.cli.arguments import given_path
 from segnet.cli.entry import run_command
+from segnet.errors import UserError
 from segnet.run_folder import CONFIG
 from segnet.training.processes import processes_from_outside, tell_run_dir, told_run_dir
 
@@ -28,6 +30,7 @@ def work(config: DictConfig) -> float:
     hydra_config = HydraConfig.get()
     given = [text.lstrip("+") for text in hydra_config.overrides.task]
     resume = config.resume is not None
+    _refuse_two_lengths(config, given)
     run_dir = Path(config.resume or (hydra_config.runtime.output_dir if in_sweep() else config.run_dir)).absolute()
     own_name = resume or any(text.startswith("run_dir=") for text in given)
     if not resume and own_name and is_started_again(run_dir):
@@ -42,6 +45,12 @@ def work(config: DictConfig) -> float:
         return float("nan")
     print(f"run folder: {shlex.quote(str(run_dir))}")
     return score
+
+
+def _refuse_two_lengths(config: DictConfig, given: Sequence[str]) -> None:
+    lengths = [text for text in given if text.startswith(("epochs=", "trainer.max_epochs="))]
+    if lengths and config.budget_minutes is not None:
+        raise UserError(f"{lengths[0]} and budget_minutes={config.budget_minutes} each say how long: choose one")
 
 
 def main() -> None:

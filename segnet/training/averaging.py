@@ -1,7 +1,7 @@
 """Averaging the weights of the last steps: what is validated and kept is calmer than the network that is trained."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytorch_lightning as pl
@@ -87,17 +87,26 @@ class ExponentialAverage(WeightAveraging):
 
     def _estimate_norms(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, TrainingModule)
-        with _norms_that_average(pl_module), torch.no_grad(), trainer.precision_plugin.forward_context():
+        with (
+            _norms_that_average(pl_module, pl_module.frozen),
+            torch.no_grad(),
+            trainer.precision_plugin.forward_context(),
+        ):
             for batch in self.batches:
                 pl_module.batch_loss(batch)
         self._estimated = True
 
 
 @contextmanager
-def _norms_that_average(module: nn.Module) -> Iterator[None]:
-    """Have batch norms forget what they know and take the plain mean over all batches; all else is as in evaluation."""
+def _norms_that_average(module: nn.Module, frozen: Sequence[nn.Module] = ()) -> Iterator[None]:
+    """Have batch norms forget what they know and take the plain mean over all batches; all else is as in evaluation.
+
+    Those of frozen parts keep what they know.
+    """
     training = {part: part.training for part in module.modules()}
-    norms = {part: part.momentum for part in module.modules() if isinstance(part, nn.BatchNorm2d)}
+    kept = {part for root in frozen for part in root.modules()}
+    parts = [part for part in module.modules() if part not in kept]
+    norms = {part: part.momentum for part in parts if isinstance(part, nn.BatchNorm2d)}
     module.eval()
     for norm in norms:
         norm.reset_running_stats()

@@ -52,14 +52,15 @@ class Interruption(pl.Callback):
         before = {number: signal.getsignal(number) for number in (*SIGNALS, *requeue_signals())}
         # What nohup and the like have switched off stays off.
         self._handled = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
-        self._take_over()
+        self.take_over()
         try:
             yield
         finally:
             for number in self._handled:
                 signal.signal(number, before[number])
 
-    def _take_over(self) -> None:
+    def take_over(self) -> None:
+        """Handle the signals again, where Lightning has set handlers of its own."""
         if threading.current_thread() is threading.main_thread():
             for number in self._handled:
                 signal.signal(number, self._note)
@@ -75,7 +76,7 @@ class Interruption(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Wait for the ends of steps from now on; Lightning has handlers of its own, which end in exit code 0."""
-        self._take_over()
+        self.take_over()
         self._waits = True
         self.finished_epochs, self._step = trainer.current_epoch, trainer.global_step
         if self._timer is not None:

@@ -3,7 +3,7 @@
 import logging
 import math
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, Self
 
 import pytorch_lightning as pl
 import torch
@@ -20,6 +20,7 @@ from segnet.losses import Mean, loss_means
 from segnet.randomness import stream_seed
 from segnet.training.collectives import distributed, gather_values, sum_values
 from segnet.training.epoch_mean import EpochMean
+from segnet.training.fine_tuning import parameter_groups
 from segnet.training.loss_check import LossCheck, NonFiniteLoss, non_finite_tensors
 from segnet.training.loss_shares import LossShares
 from segnet.training.schedules import follow
@@ -47,6 +48,7 @@ class TrainingModule(pl.LightningModule):
         if setup.compile_network:
             self.network.compile()  # in place, so that the state dict keeps its names
         self.loss = setup.loss
+        self.frozen, self._rate_factors = setup.frozen, setup.rate_factors
         self._optimizer, self._scheduler = setup.optimizer, setup.scheduler
         self.sample_ids, self.seed = setup.sample_ids, setup.seed
         self.epoch_loss, self.validation_loss = EpochMean(), EpochMean()
@@ -56,6 +58,13 @@ class TrainingModule(pl.LightningModule):
         self.float32_after_skip, self.computes_in_float32 = setup.float32_after_skip, False
         self._samples: list[Tensor] = []  # of the step that is being accumulated
         self._statistics: list[Tensor] = []  # running statistics before that step, where it may be left out
+
+    def train(self, mode: bool = True) -> Self:
+        """Leave frozen parts in evaluation mode, so that their running statistics stay."""
+        super().train(mode)
+        for part in self.frozen:
+            part.eval()
+        return self
 
     def batch_loss(self, batch: Batch) -> list[Mean]:
         """Return the training loss of a batch: terms that add up, each with what it is a mean over."""
@@ -84,7 +93,8 @@ class TrainingModule(pl.LightningModule):
         return batch.augment() if isinstance(batch, TrainingBatch) else batch
 
     def on_train_start(self) -> None:
-        """Follow the schedule of a length that was changed when the run was resumed."""
+        """Follow the schedule of a length that was changed when the run was resumed; hold what is frozen."""
+        self.train(self.training)  # what has looked at the network meanwhile may have put it back as a whole
         for config in self.trainer.lr_scheduler_configs:
             follow(config.scheduler)
 
@@ -223,13 +233,13 @@ class TrainingModule(pl.LightningModule):
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         """Build optimiser and schedule; weight decay acts on kernels, not on norms and biases."""
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        kernels = [parameter for parameter in parameters if parameter.ndim > 1]
-        others = [parameter for parameter in parameters if parameter.ndim <= 1]
+        factors, groups = zip(*parameter_groups(parameters, self._rate_factors), strict=True)
         try:
-            optimizer = self._optimizer([{"params": kernels}, {"params": others, "weight_decay": 0.0}])
+            optimizer = self._optimizer(list(groups))
         except ValueError as error:  # torch checks the ranges of its arguments, each in words of its own
             raise UserError(f"the settings of optimizer do not work: {error}; see --help optimizer") from error
-        for group in optimizer.param_groups:
+        for factor, group in zip(factors, optimizer.param_groups, strict=True):
+            group["lr"] *= factor
             require(0 < group["lr"] < math.inf, "optimizer.lr", group["lr"], "a number above 0")
         self._refuse_clipping_of_fused(optimizer)
         scheduler = self._scheduler(optimizer, int(self.trainer.estimated_stepping_batches))

@@ -1,14 +1,11 @@
 """A whole training: from a config to a run folder."""
 
-import contextlib
 import logging
 import time
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
 from segnet.analysis import count_parameters, warn_if_rates_beyond_crop
@@ -21,11 +18,10 @@ from segnet.build import (
     without_pretrained_weights,
 )
 from segnet.checkpoint_file import drop_previous, find_resumable
-from segnet.config import Config, in_sweep, instantiate, instantiate_group, to_run_yaml, to_values
+from segnet.config import Config, get_value, in_sweep, instantiate, instantiate_group, to_run_yaml, to_values
 from segnet.config_values import check_values
 from segnet.data import DataModule
 from segnet.data.sampling import TrainingOrder
-from segnet.devices import choose_precision, device_type
 from segnet.errors import UserError, find_user_error
 from segnet.run_folder import (
     CONFIG,
@@ -34,8 +30,9 @@ from segnet.run_folder import (
     Outcome,
     write_whole,
 )
+from segnet.training.budget import check_budget, fit_into_budget
 from segnet.training.callbacks import History
-from segnet.training.checkpoints import CheckpointFiles
+from segnet.training.fine_tuning import freeze, rate_factors
 from segnet.training.finish import image_shape, score_both_splits, state_facts
 from segnet.training.folder import (
     claim,
@@ -53,21 +50,11 @@ from segnet.training.requeue import requeue
 from segnet.training.score_table import ScoreTable
 from segnet.training.setup import TrainingSetup
 from segnet.training.task import Task
+from segnet.training.trainer import build_trainer, without_hints
 from segnet.training.trainer_arguments import check_trainer
 from segnet.trusted_classes import targets, trust
 
 log = logging.getLogger(__name__)
-
-LIGHTNING_HINTS = (
-    ".*does not have many workers.*",
-    ".*smaller than the logging interval.*",
-    "Checkpoint directory .* exists and is not empty.*",  # a run that is resumed
-    ".*could not find the monitored key.*",  # before the first validation
-    "You're resuming from a checkpoint that ended before the epoch ended.*",  # see DataPosition
-    "It is recommended to use `self.log.*sync_dist=True.*",  # each process logs what is of all of them already
-    "`broadcast_buffers` is deprecated.*",  # what torch names instead is not in the oldest releases that are promised
-    ".*isinstance.treespec, LeafSpec.*",
-)
 
 
 def train(
@@ -97,6 +84,7 @@ def train(
     """
     trust(targets(to_values(config, resolve=False)))  # the caller has these classes built
     check_values(config)
+    check_budget(config)
     check_trainer(config.trainer)
     started = time.monotonic() if started is None else started
     with claim(run_dir, resume), log_to(run_dir / TRAIN_LOG):
@@ -113,7 +101,7 @@ def _train_and_note(
     checkpoint = completed_checkpoint(run_dir)
     interruption = Interruption(to_values(config.trainer).get("max_time"))
     try:
-        with _without_hints(), sentences_of_the_system(run_dir), interruption.handlers():
+        with without_hints(), sentences_of_the_system(run_dir), interruption.handlers():
             results |= _train(config, run_dir, resume, started, show_table, interruption)
             if is_first_process():
                 drop_previous(run_dir)
@@ -135,21 +123,6 @@ def _train_and_note(
     return {**outcome, **results}
 
 
-@contextlib.contextmanager
-def _without_hints() -> Iterator[None]:
-    """Keep back what Lightning tells those who write a training, and what it warns its own maintainers of."""
-    logger = logging.getLogger("pytorch_lightning")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            for message in LIGHTNING_HINTS:
-                warnings.filterwarnings("ignore", message)
-            yield
-    finally:
-        logger.setLevel(level)
-
-
 def _train(
     config: Config,
     run_dir: Path,
@@ -162,7 +135,7 @@ def _train(
     callbacks = instantiate_group("callbacks", config.callbacks)
     history = _find_history(callbacks)
     position = DataPosition()
-    trainer = _build_trainer(config, [*callbacks, position, interruption])
+    trainer = build_trainer(config, [*callbacks, position, interruption])
     check_processes(trainer.num_devices, trainer.num_nodes)
     if trainer.world_size > 1 and in_sweep():
         # The further processes would be started with the whole sweep's arguments.
@@ -171,6 +144,9 @@ def _train(
             f"after another, or set trainer.devices=1"
         )
     task.check(data, trainer.world_size)
+    if config.get("budget_minutes") is not None and not resume:
+        fit_into_budget(config, task, data, build_module, started, interruption.take_over)
+        trainer.fit_loop.max_epochs = config.trainer.max_epochs
     last = _checkpoint_to_resume(run_dir) if resume else None
     network = _first_network(config, last is not None)
     module = build_module(config, task, data, network)
@@ -183,6 +159,7 @@ def _train(
             trainer.strategy.root_device,
             trainer.precision,
         )
+        _say_what_is_tuned(config, module)
         _warn_of_rates(network, data, task)
     pinned = trainer.strategy.root_device.type == "cuda"
     train_loader = data.train_loader(trainer.global_rank, trainer.world_size, pinned)
@@ -228,6 +205,19 @@ def _start_from(network: nn.Module, source: str) -> None:
         log.info("init=%s: %d of %d tensors loaded%s", source, count - len(new), count, named)
 
 
+def _say_what_is_tuned(config: Config, module: TrainingModule) -> None:
+    """Say which parts stay as they are, and which learn at a rate of their own."""
+    if module.frozen:
+        frozen = sum(parameter.numel() for parameter in module.network.parameters() if not parameter.requires_grad)
+        log.info("frozen: %s, %s parameters", ", ".join(config.freeze), f"{frozen:,}")
+        if config.get("init") is None and get_value(config, "model.encoder.weights") is None:
+            log.warning("the frozen parts have random values: start from a training with init=..., or leave out freeze")
+    if rates := to_values(config).get("lr_of"):
+        rate = config.optimizer.lr
+        named = (f"{name} {factor * rate:g}" for name, factor in rates.items())
+        log.info("learning rates: %s; all else %g", ", ".join(named), rate)
+
+
 def _warn_of_rates(network: nn.Module, data: DataModule, task: Task) -> None:
     """Say where the taps of an atrous convolution would see nothing but padding in training."""
     size = data.train_loader().dataset[0, 0].draw.size
@@ -243,32 +233,9 @@ def _find_history(callbacks: Sequence[pl.Callback]) -> History:
     raise UserError("a training keeps its clock in callbacks.history: do not set it to null")
 
 
-def _build_trainer(config: Config, callbacks: list[pl.Callback]) -> pl.Trainer:
-    loggers = instantiate_group("logger", config.logger)
-    factory = instantiate(config.trainer)
-    shows_progress = any(isinstance(callback, pl.callbacks.ProgressBar) for callback in callbacks)
-    plugins = factory.keywords.get("plugins") or []
-    device = device_type(config.trainer.accelerator)
-    if (device, config.trainer.precision) == ("cpu", "16-mixed"):
-        raise UserError("trainer.precision=16-mixed is for GPUs: on a CPU set bf16-mixed or 32-true")
-    try:
-        trainer: pl.Trainer = factory(
-            plugins=[CheckpointFiles(), *(plugins if isinstance(plugins, list) else [plugins])],
-            precision=choose_precision(config.trainer.precision, device),
-            logger=loggers,
-            callbacks=callbacks,
-            max_time=None,  # see Interruption
-            enable_progress_bar=shows_progress,  # else Lightning adds a bar of its own
-            default_root_dir=config.run_dir,
-        )
-        return trainer
-    except MisconfigurationException as error:
-        devices = f"trainer.accelerator={config.trainer.accelerator} trainer.devices={config.trainer.devices}"
-        raise UserError(f"no trainer for {devices} on this machine ({error}): choose trainer=cpu or auto") from error
-
-
 def build_module(config: Config, task: Task, data: DataModule, network: nn.Module) -> TrainingModule:
     """Build the Lightning module of a config: the network with its loss, optimiser and schedule."""
+    frozen = freeze(network, config.get("freeze") or [])  # runs of older versions have none
     setup = TrainingSetup(
         network,
         loss=task.make_loss(instantiate(config.loss), instantiate(config.class_weights), data),
@@ -278,6 +245,8 @@ def build_module(config: Config, task: Task, data: DataModule, network: nn.Modul
         seed=config.seed,
         skip_steps=config.get("skip_steps", 0),  # runs of older versions have none
         float32_after_skip=config.get("float32_after_skip", False),
+        frozen=frozen,
+        rate_factors=rate_factors(network, to_values(config).get("lr_of") or {}),
         channels_last=config.channels_last,
         compile_network=config.compile,
     )

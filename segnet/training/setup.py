@@ -1,7 +1,7 @@
 """What every Lightning module needs, whatever the task."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,8 @@ class TrainingSetup:
         seed: the run's, of dropout and the like.
         skip_steps: how many steps with a gradient that is not finite are left out; one more ends the training.
         float32_after_skip: compute in float32 after the first such step, under a mixed precision.
+        frozen: parts of the network that stay as they are, see :func:`segnet.training.fine_tuning.freeze`.
+        rate_factors: of the learning rate, for parameters of the network that have one of their own.
         channels_last: feed the network in the channels-last memory layout.
         compile_network: run the training forward pass through ``torch.compile``.
     """
@@ -32,5 +34,7 @@ class TrainingSetup:
     seed: int = 0
     skip_steps: int = 0
     float32_after_skip: bool = False
+    frozen: Sequence[nn.Module] = ()
+    rate_factors: Mapping[nn.Parameter, float] = field(default_factory=dict)
     channels_last: bool = True
     compile_network: bool = False

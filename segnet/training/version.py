@@ -10,6 +10,9 @@ where a change of code asks for the next number.
 
 ADDED_SETTINGS: dict[str, object] = {
     "init": None,
+    "freeze": [],
+    "lr_of": None,
+    "budget_minutes": None,
     "skip_steps": 0,
     "float32_after_skip": False,
     **{f"data.augmentation.{name}": 0.0 for name in ("grey", "blur", "noise", "cut_out", "distortion")},

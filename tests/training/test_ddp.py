@@ -88,3 +88,12 @@ def test_a_sweep_of_distributed_trainings_is_refused(tmp_path):
     result = call(BY_LIGHTNING, "-m", "seed=0,1", f"run_dir={tmp_path / 'sweep'}")
     assert result.returncode == 1
     assert "a sweep cannot share each run among 2 processes: leave out -m" in result.stderr
+
+
+def test_two_processes_take_the_number_of_epochs_that_the_first_has_timed(tmp_path):
+    arguments = [text for text in ARGUMENTS if not text.startswith("trainer.max_epochs")]
+    command = [*BY_LIGHTNING, f"run_dir={tmp_path / 'run'}", *arguments, "budget_minutes=0.6"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    rows = list(csv.DictReader((tmp_path / "run" / "history.csv").read_text().splitlines()))
+    assert f"this makes {len(rows)} epochs" in result.stdout
