@@ -133,8 +133,8 @@ def fit_into_budget(
         )
     if is_first_process():
         log.info(
-            "budget_minutes=%s: a step takes %.3g s, an epoch %s; this makes %d epochs",
-            *(minutes, speed.train, format_duration(duration), epochs),
+            "budget_minutes=%s: a step takes %.3g s, an epoch %.3g s; this makes %d epochs",
+            *(minutes, speed.train, duration, epochs),
         )
     config.epochs = config.trainer.max_epochs = epochs
     config.budget_minutes = None
