@@ -33,7 +33,7 @@ ParameterHashes = Mapping[tuple[str, tuple[int, ...]], str]
 """By name and shape."""
 
 
-def training_batch(data: DataModule, keys: Sequence[tuple[int, int]]) -> Batch:
+def training_batch(data: DataModule, keys: Sequence[tuple[int, ...]]) -> Batch:
     """Make an augmented training batch on the CPU, as a training there does, from its samples' ``(epoch, index)``."""
     loader = data.train_loader()
     batch: Batch = loader.collate_fn([loader.dataset[key] for key in keys]).augment()

@@ -165,10 +165,15 @@ class Plan:
         return cast(PlanRecord, _plain_values(values))
 
 
+ELSEWHERE = {"augmentation": "data.augmentation", "mix": "data.mix"}
+"""Groups whose values lie elsewhere in a config, as their files say by ``@package``."""
+
+
 def package(factor: str) -> str:
     """Return the place in the config of a factor's value: ``encoder``, ``loss`` for ``loss@_global_.loss``, ..."""
     group, _, explicit = factor.lstrip("+").partition("@")
-    return (explicit or group).removeprefix("_global_.").replace("/", ".")
+    place = (explicit or group).removeprefix("_global_.").replace("/", ".")
+    return ELSEWHERE.get(place, place)
 
 
 def override_text(path: str, value: Any) -> str:

@@ -2,6 +2,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from segnet.ablation.design.axis import check_axis
+from segnet.ablation.design.plan import package
 from segnet.config import compose
 from segnet.errors import UserError
 
@@ -20,6 +21,15 @@ def test_copies_of_the_factor_are_derived_and_listed():
     }
     assert found["derived"]["context.fusion._target_"] == "fusion"
     assert set(found["derived"]) == {"context.fusion._target_", "model.context.fusion._target_"}
+
+
+@pytest.mark.parametrize("factor", ["mix=none mix=cutmix", "augmentation=light augmentation=strong"])
+def test_a_group_whose_values_lie_elsewhere_is_an_axis(factor):
+    one, two = factor.split()
+    axis = package(one.partition("=")[0])
+    found = check_axis(configs(one=[one], two=[two]), [axis])
+    assert found["differing"]
+    assert all(key == axis or key.startswith(f"{axis}.") for key in found["differing"])
 
 
 def test_a_path_is_an_axis_too():

@@ -1,9 +1,11 @@
+import re
+
 import pytest
 
 from segnet.ablation import Plan, Tuning, statistics
 from segnet.ablation.design import plan
 from segnet.ablation.design.plan import override_text, package
-from segnet.config import compose
+from segnet.config import compose, config_dir
 from segnet.errors import UserError
 
 
@@ -54,6 +56,16 @@ def test_where_a_group_lands():
     assert [package(name) for name in ("upsampler", "loss@_global_.loss", "a/b", "+trainer.max_steps")] == [
         "upsampler", "loss", "a.b", "trainer.max_steps"
     ]  # fmt: skip
+
+
+def test_groups_that_say_where_they_land_are_known():
+    said = {
+        path.parent.name: found[1]
+        for path in config_dir().glob("*/*.yaml")
+        if (found := re.match(r"# @package (data\.\w+)\n", path.read_text(encoding="utf-8")))
+    }
+    assert said
+    assert {group: package(group) for group in said} == said
 
 
 ONE = {"upsampler": ["nearest", "bilinear"]}
