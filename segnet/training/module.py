@@ -239,8 +239,8 @@ class TrainingModule(pl.LightningModule):
         except ValueError as error:  # torch checks the ranges of its arguments, each in words of its own
             raise UserError(f"the settings of optimizer do not work: {error}; see --help optimizer") from error
         for factor, group in zip(factors, optimizer.param_groups, strict=True):
-            group["lr"] *= factor
             require(0 < group["lr"] < math.inf, "optimizer.lr", group["lr"], "a number above 0")
+            group["lr"] *= factor
         self._refuse_clipping_of_fused(optimizer)
         scheduler = self._scheduler(optimizer, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": LRSchedulerConfigType(scheduler=scheduler, interval="step")}

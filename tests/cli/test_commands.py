@@ -231,6 +231,7 @@ def test_the_version_is_segnet_s(call, command):
     assert call(command, "--version") == (0, f"segnet {segnet.__version__}\n", "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

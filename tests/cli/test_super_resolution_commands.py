@@ -25,6 +25,7 @@ TINY = [
 ]
 
 
+@pytest.mark.slow
 def test_train_evaluate_and_predict_in_a_row(monkeypatch, capsys, tmp_path):
     def call(command, *arguments: object) -> str:
         monkeypatch.setattr(sys, "argv", ["segnet", *map(str, arguments)])

@@ -40,6 +40,7 @@ def modules(monkeypatch) -> list[weakref.ref]:
     return built
 
 
+@pytest.mark.slow
 def test_four_trainings_in_one_process_leave_no_module(modules, tiny_config, tmp_path):
     for number in range(4):
         train(tiny_config("trainer.max_epochs=1"), tmp_path / str(number))

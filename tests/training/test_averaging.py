@@ -79,6 +79,7 @@ def test_estimating_leaves_modes_and_momentum():
     assert network[0].momentum == 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("every", [1, 2])
 def test_a_killed_run_continues_as_if_nothing_had_happened(tiny_config, tmp_path, monkeypatch, every):
     chosen = (*AVERAGE, "trainer.max_epochs=4", f"trainer.check_val_every_n_epoch={every}")

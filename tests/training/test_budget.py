@@ -41,6 +41,7 @@ def test_the_last_epoch_is_one_that_is_validated():
     assert [affordable_epochs(seconds, speed, epoch) for seconds in (60, 100, 130)] == [0, 4, 8]
 
 
+@pytest.mark.slow
 def test_the_run_is_one_with_that_number_of_epochs_and_says_so(tiny_config, tmp_path, monkeypatch, caplog):
     """Steps are really timed here, and leave nothing behind."""
     monkeypatch.setattr("segnet.training.budget.SHORTEST", 0.05)

@@ -156,6 +156,7 @@ def test_frozen_random_values_are_warned_of(tiny_config, tmp_path, caplog):
     assert "the frozen parts have random values" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_fine_tuning_killed_within_an_epoch_continues_with_the_same_bits(tiny_config, tmp_path):
     train(tiny_config(*SIX_BATCHES, "trainer.max_epochs=1"), tmp_path / "first")
     chosen = ("freeze=[encoder.stages.0]", "lr_of={encoder:0.1,head:3}", f"init={tmp_path / 'first'}")

@@ -102,6 +102,7 @@ def test_finished_runs_are_taken_and_only_the_others_trained(experiment, tmp_pat
     assert trained == []
 
 
+@pytest.mark.slow
 def test_a_bundle_of_other_settings_gives_nothing(experiment, tmp_path, trained, no_costs, capsys):
     plan, root = experiment
     pack(root, tmp_path / "bundle")

@@ -19,6 +19,7 @@ def test_there_is_one():
     assert BUNDLES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 def test_its_runs_have_the_keys_that_the_present_code_gives_them(bundle):
     """A setting that was added since, or a changed default, would throw its runs away."""

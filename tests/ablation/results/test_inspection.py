@@ -28,6 +28,7 @@ def found(folder):
     return inspect(folder)
 
 
+@pytest.mark.slow
 def test_the_crops_show_what_the_networks_predict(folder, found):
     assert found.numbers["skipped"] is None
     assert found.numbers["seeds"] == {"bilinear": 0, "bed_of_nails": 0}

@@ -180,7 +180,7 @@ def test_autocast_and_channels_last():
     assert network(images).is_contiguous(memory_format=torch.channels_last)
 
 
-def test_every_preset_knows_the_switch():
+def test_presets_know_the_switch():
     for model in (
         "encoder_decoder",
         "deeplabv3plus",

@@ -67,6 +67,7 @@ def test_more_outputs_are_refused():
         build_network((*BINARY, "model.num_classes=2"))
 
 
+@pytest.mark.slow
 def test_a_training_on_masks_of_0_and_255_learns_and_is_exported(tmp_path, photos):
     network = ("encoder.widths=[4,8]", "encoder.depths=[1,1]", "logger=none", "trainer.accelerator=cpu")
     recipe = ("epochs=12", "data.batch_size=4", "optimizer.lr=0.02", "trainer.precision=32-true", "data.num_workers=0")
