@@ -84,6 +84,7 @@ def test_an_experiment_is_whole_and_the_same_command_again_trains_nothing(tiny_p
     assert watched.seen[2:] == ["nearest 1", "bilinear 1"]
 
 
+@pytest.mark.slow
 def test_a_failing_run_is_reported_and_stops_no_other(no_costs, tiny_plan, tmp_path, watched, capsys):
     def no_memory(config):
         if "Nearest" in config.upsampler._target_:

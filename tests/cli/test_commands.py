@@ -100,6 +100,7 @@ def test_a_root_for_a_set_without_files_is_a_sentence(call, run_dir, tmp_path):
     assert_one_sentence(call(evaluate, f"run={run_dir}", f"data_root={tmp_path}"), message)
 
 
+@pytest.mark.slow
 def test_a_run_continues_from_the_command_line(call, run_dir):
     (run_dir / "metrics.json").unlink()
     code, out, err = call(train, f"resume={run_dir}")
@@ -254,6 +255,7 @@ def test_any_folder_can_be_named(call, tmp_path, name):
     assert (tmp_path / "x, y" / "index" / "a.png").is_file()
 
 
+@pytest.mark.slow
 def test_a_sweep_continues_after_a_job_that_cannot_work(call, tmp_path):
     swept = ["-m", *TINY, f"run_dir={tmp_path}", "skip=none", "downsampling=strided", "upsampler=max_unpool,nearest"]
     code, _, err = call(train, *swept)
@@ -263,6 +265,7 @@ def test_a_sweep_continues_after_a_job_that_cannot_work(call, tmp_path):
     assert json.loads((tmp_path / "upsampler=nearest" / "metrics.json").read_text())["status"] == "completed"
 
 
+@pytest.mark.slow
 def test_classes_beside_own_configs_are_found(call, tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("PYTHONPATH", "")

@@ -29,6 +29,7 @@ def test_evaluate_names_a_checkpoint_or_split_that_is_not_there(call, run_dir):
     assert_one_sentence(call(evaluate, f"run={run_dir}"), "has no checkpoint best.ckpt")
 
 
+@pytest.mark.slow
 def test_evaluate_finds_data_that_have_moved(call, write_camvid, tmp_path):
     old = write_camvid(tmp_path / "old")
     run = tmp_path / "run"

@@ -41,6 +41,7 @@ def same(one, other) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+@pytest.mark.slow
 def test_the_weights_are_those_of_the_original_set(packed, tiny_config, tmp_path):
     train(tiny_config(), tmp_path / "original")
     assert same(trained(packed, tmp_path / "packed"), weights(tmp_path / "original"))

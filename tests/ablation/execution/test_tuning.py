@@ -56,6 +56,7 @@ def test_shared_tuning_gives_all_arms_the_same_values(tiny_plan, tmp_path, score
     assert len(scored) == made
 
 
+@pytest.mark.slow
 def test_separate_tuning_gives_every_arm_as_many_trials(tiny_plan, tmp_path, scored):
     record, tuning = tuned(tiny_plan(tuning=Tuning(RATES, trials=3, per_arm=True)), tmp_path)
     assert tuning["trainings_of_each_arm"] == {"nearest": 3, "bilinear": 3}

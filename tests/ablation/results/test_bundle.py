@@ -124,6 +124,7 @@ def test_a_bundle_that_was_changed_is_refused(experiment, tmp_path, trained, no_
     assert trained == []
 
 
+@pytest.mark.slow
 def test_a_bundle_of_another_version_of_the_training_is_refused(experiment, tmp_path, trained, no_costs):
     plan, root = experiment
     pack(root, tmp_path / "bundle")

@@ -58,6 +58,7 @@ def check_confusions(number, seeds, images, seed_noise, image_noise, **more):
     return wrong, covered
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed_noise", "image_noise"), [(0.1, 0.3), (0.03, 0.6)])
 def test_verdicts_from_confusion_matrices(seed_noise, image_noise):
     wrong, covered = check_confusions(300, 4, 50, seed_noise, image_noise)

@@ -185,6 +185,7 @@ def test_max_unpool_stands_behind_a_resnet():
     assert all(parameter.grad is not None for parameter in network.parameters())
 
 
+@pytest.mark.slow
 def test_vgg_keeps_the_indices_of_its_own_poolings():
     stages = [2, 6, 13, 20, 27, 28]  # of VGG11 with batch norm: before each pooling, and after the last
     encoder = TorchvisionEncoder("vgg11_bn", stages, "features", pool_indices=True).eval()

@@ -49,6 +49,7 @@ def test_a_stride_without_a_stage_is_refused():
         AuxiliaryLoss(encoder(), 5, CrossEntropy(255), seed=0)
 
 
+@pytest.mark.slow
 def test_the_run_keeps_the_network_alone(tiny_config, tmp_path):
     plain = train(tiny_config("trainer.max_epochs=1"), tmp_path / "plain")
     chosen = ("task=segmentation_auxiliary", "task.auxiliary.stride=2", "callbacks=average")

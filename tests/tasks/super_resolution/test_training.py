@@ -91,6 +91,7 @@ def test_evaluating_again_gives_the_same_score_to_the_last_digit(run):
         }
 
 
+@pytest.mark.slow
 def test_a_run_of_x4_learns_and_loads(tiny_config, tmp_path):
     config = tiny_config("task=super_resolution", "task.factor=4", "upsampler=max_unpool", "skip=none")
     metrics = train(config, tmp_path)
@@ -107,6 +108,7 @@ def test_an_untrained_network_scores_as_bicubic_interpolation(tiny_config):
     assert score_enlargement(network, data, "test", 2) == score_bicubic(data, "test", 2)
 
 
+@pytest.mark.slow
 def test_a_killed_run_continues_as_if_nothing_had_happened(run, tiny_config, tmp_path, monkeypatch):
     whole, _ = run
     start = History.on_train_epoch_start
@@ -127,6 +129,7 @@ def test_a_killed_run_continues_as_if_nothing_had_happened(run, tiny_config, tmp
     assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
+@pytest.mark.slow
 def test_labels_are_not_read(tiny_config, tmp_path):
     metrics = train(tiny_config("task=super_resolution", "~data.classes.polygon", "trainer.max_epochs=1"), tmp_path)
     assert metrics["status"] == "completed"
@@ -150,6 +153,7 @@ def test_what_cannot_work_is_refused(tiny_config, tmp_path, overrides, text):
         train(tiny_config(*overrides), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["segmentation", "super_resolution"])
 def test_learned_fusion_weights_have_columns_in_the_history(tiny_config, tmp_path, task):
     train(tiny_config(f"task={task}", "convolution=atrous_regular", "fusion=linear"), tmp_path)
