@@ -45,7 +45,7 @@ def check_values(config: Config) -> None:
     _check_seed(config.seed)
     skip = config.get("skip_steps", 0)  # runs of older versions have none
     require(type(skip) is int and skip >= 0, "skip_steps", skip, "an integer from 0 up")
-    for key in ("channels_last", "compile", "float32_after_skip"):
+    for key in ("channels_last", "compile", "float32_after_skip", "find_lr"):
         if not isinstance(config.get(key, False), bool):
             raise UserError(f"{key}={config[key]} is not allowed: choose true or false")
     if config.get("float32_after_skip", False) and (skip == 0 or config.trainer.precision != "bf16-mixed"):

@@ -1,12 +1,14 @@
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as pl
 import torch
 
 import segnet
 from segnet.build import data_from_config, set_data_root
 from segnet.config import compose, config_dir, instantiate, load_config
 from segnet.errors import UserError
+from segnet.training.trainer import build_trainer
 from tests.conftest import TINY
 from tests.data.packed_sets import pack_set
 
@@ -37,6 +39,9 @@ def test_every_yaml_is_composed_and_built(group, choice, tmp_path, write_camvid)
         config.data.root = str(pack_set(tmp_path / "packed", *TINY))
     if group == "experiment":
         assert isinstance(instantiate(config.model), torch.nn.Module)
+        return
+    if group == "debug":  # tests/training/test_aids.py trains with each
+        assert isinstance(build_trainer(config, []), pl.Trainer)
         return
     if group == "data":
         assert data_from_config(config).classes == list(config.data.classes)

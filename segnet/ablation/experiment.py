@@ -151,6 +151,11 @@ class _Experiment:
                 raise UserError(
                     f"budget_minutes={minutes} would give each run of an experiment a length of its own: set epochs"
                 )
+            if configs[arm.name].find_lr:
+                raise UserError(
+                    "find_lr=true would give each run of an experiment a learning rate of its own: set optimizer.lr, "
+                    "or let the plan tune it"
+                )
         return configs
 
     def _tuned(self, configs: dict[str, Config]) -> dict[str, Config]:

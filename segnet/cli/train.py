@@ -30,7 +30,7 @@ def work(config: DictConfig) -> float:
     hydra_config = HydraConfig.get()
     given = [text.lstrip("+") for text in hydra_config.overrides.task]
     resume = config.resume is not None
-    _refuse_two_lengths(config, given)
+    _refuse_two_answers(config, given)
     run_dir = Path(config.resume or (hydra_config.runtime.output_dir if in_sweep() else config.run_dir)).absolute()
     own_name = resume or any(text.startswith("run_dir=") for text in given)
     if not resume and own_name and is_started_again(run_dir):
@@ -47,10 +47,13 @@ def work(config: DictConfig) -> float:
     return score
 
 
-def _refuse_two_lengths(config: DictConfig, given: Sequence[str]) -> None:
+def _refuse_two_answers(config: DictConfig, given: Sequence[str]) -> None:
     lengths = [text for text in given if text.startswith(("epochs=", "trainer.max_epochs="))]
     if lengths and config.budget_minutes is not None:
         raise UserError(f"{lengths[0]} and budget_minutes={config.budget_minutes} each say how long: choose one")
+    rates = [text for text in given if text.startswith("optimizer.lr=")]
+    if rates and config.find_lr:
+        raise UserError(f"{rates[0]} and find_lr=true each give a learning rate: choose one")
 
 
 def main() -> None:

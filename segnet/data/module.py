@@ -16,7 +16,7 @@ from segnet.data.cache import CachedDataset, decode_once
 from segnet.data.integrity import KnownDataset, SplitFacts, absent_classes, check_samples, image_sizes
 from segnet.data.progression import Progression
 from segnet.data.repetition import repeat_factors
-from segnet.data.samples import Batch, EvaluationSamples, SegmentationDataset
+from segnet.data.samples import Batch, EvaluationSamples, FirstSamples, SegmentationDataset
 from segnet.data.sampling import EvaluationBatches, EvaluationOrder, TrainingOrder
 from segnet.devices import available_cores
 from segnet.errors import UserError, require
@@ -51,6 +51,7 @@ class DataModule:
             :func:`segnet.data.repetition.repeat_factors`; 0: none is.
         epoch_samples: samples in an epoch; the order goes on from one epoch to the next. None: ``passes`` decides.
         mix: how a part of another sample is laid over a sample, see :class:`segnet.data.CutMix`; None: not at all.
+        overfit_images: take so many of the first training images as each of the three splits; None: the splits.
 
     Raises:
         UserError: a value is out of its range; the message names the setting.
@@ -77,6 +78,7 @@ class DataModule:
         repeat_factor: float = 0.0,
         epoch_samples: int | None = None,
         mix: Mix | None = None,
+        overfit_images: int | None = None,
     ) -> None:
         require(batch_size >= 1, "data.batch_size", batch_size, "an integer from 1 up")
         require(eval_batch_size >= 1, "data.eval_batch_size", eval_batch_size, "an integer from 1 up")
@@ -88,6 +90,8 @@ class DataModule:
         require(0 <= cache_budget_gib < math.inf, "data.cache_budget_gib", cache_budget_gib, "a number from 0 up")
         require(window is None or window >= 1, "data.window", window, "an integer from 1 up, or null")
         require(0 <= repeat_factor <= 1, "data.repeat_factor", repeat_factor, "a share of the images from 0 to 1")
+        few = overfit_images is None or overfit_images >= 1
+        require(few, "data.overfit_images", overfit_images, "an integer from 1 up, or null")
         _check_epoch(epoch_samples, batch_size, passes)
         _check_facts(classes, ignore_index, channels, augmentation)
         self._dataset = dataset
@@ -100,6 +104,7 @@ class DataModule:
         self.cache_budget, self.cache_dir = int(cache_budget_gib * 2**30), cache_dir
         self.verify, self.window = verify, window
         self.repeat_factor, self.epoch_samples, self.mix = repeat_factor, epoch_samples, mix
+        self.overfit_images = overfit_images
         self.num_workers = _spare_cores() if num_workers is None else num_workers
         # Kept here and not by functools.cache, which would keep each module and its decoded images for ever.
         self._splits: dict[str, SegmentationDataset] = {}
@@ -120,6 +125,8 @@ class DataModule:
 
     def source(self, name: str) -> SegmentationDataset:
         """Return a split that is read from its files, and not from the cache of decoded ones."""
+        if self.overfit_images is not None:
+            return FirstSamples(self._dataset(split="train"), self.overfit_images)
         return self._dataset(split=name)
 
     def remember(self, split: str, pixels: Tensor, sizes: list[tuple[int, int]]) -> None:

@@ -78,6 +78,24 @@ def evaluation_stream(sample_id: str) -> np.random.Generator:
     return numpy_stream("evaluation", sample_id)
 
 
+class FirstSamples:
+    """The first samples of a split, the same pixels at each time: for a network that shall learn them by heart.
+
+    Args:
+        dataset: the split.
+        count: how many of its samples; all, if there are no more.
+    """
+
+    def __init__(self, dataset: SegmentationDataset, count: int) -> None:
+        self.dataset = dataset
+        self.ids: Sequence[str] = list(dataset.ids[:count])
+        self.groups = sample_groups(dataset)[:count]
+
+    def load(self, index: int, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Return a sample as evaluation would load it, see :class:`SegmentationDataset`."""
+        return self.dataset.load(index, evaluation_stream(self.ids[index]))
+
+
 class Batch(TypedDict):
     """Samples put together.
 

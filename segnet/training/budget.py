@@ -1,6 +1,5 @@
 """A training of a given duration: some steps are timed first, and the number of epochs follows."""
 
-import gc
 import logging
 import time
 from collections.abc import Callable
@@ -10,17 +9,15 @@ import pytorch_lightning as pl
 import torch
 
 from segnet.build import network_from_config, without_pretrained_weights
-from segnet.config import Config, with_values
+from segnet.config import Config
 from segnet.data import DataModule
-from segnet.data.sampling import TrainingOrder
 from segnet.devices import device_type
 from segnet.errors import UserError, require
 from segnet.number_format import format_duration
 from segnet.training.collectives import distributed, gather_values
-from segnet.training.module import TrainingModule
 from segnet.training.processes import is_first_process
 from segnet.training.task import Task
-from segnet.training.trainer import build_trainer
+from segnet.training.trial import BuildModule, run_trial
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +87,7 @@ def fit_into_budget(
     config: Config,
     task: Task,
     data: DataModule,
-    build_module: Callable[..., TrainingModule],
+    build_module: BuildModule,
     started: float,
     take_over: Callable[[], None] = lambda: None,
 ) -> None:
@@ -144,7 +141,7 @@ def measure(
     config: Config,
     task: Task,
     data: DataModule,
-    build_module: Callable[..., TrainingModule],
+    build_module: BuildModule,
     seconds: float,
     take_over: Callable[[], None],
 ) -> Speed:
@@ -158,32 +155,11 @@ def measure(
         seconds: the budget, of which timing takes a part.
         take_over: see :func:`fit_into_budget`.
     """
-    trial = with_values(
-        config,
-        {
-            "logger": None,
-            "trainer.max_epochs": 1,
-            "trainer.check_val_every_n_epoch": 1,
-            "trainer.limit_train_batches": None,
-            "trainer.limit_val_batches": VALIDATED,
-            "trainer.profiler": None,
-            "trainer.enable_checkpointing": False,
-        },
-    )
     clock = StepClock(min(LONGEST, max(SHORTEST, SHARE * seconds)), take_over)
-    trainer = build_trainer(trial, [clock])
-    share = trainer.global_rank, trainer.world_size
-    pinned = trainer.strategy.root_device.type == "cuda"
-    loader = data.train_loader(*share, pinned)
-    order = loader.sampler
-    assert isinstance(order, TrainingOrder)
-    order.passes = -(-(WARM_UP + MOST) // (order.size // order.batch_size))  # an epoch that is long enough
-    module = build_module(trial, task, data, network_from_config(without_pretrained_weights(trial)))
-    trainer.fit(module, loader, data.eval_loader("val", *share, pinned))
-    speed: Speed = trainer.strategy.broadcast(clock.speed())
-    del trainer, module, loader
-    gc.collect()  # the loading processes, and on a GPU the memory
-    return speed
+    network = network_from_config(without_pretrained_weights(config))
+    changes = {"trainer.limit_val_batches": VALIDATED}
+    run_trial(config, task, data, network, build_module, clock, WARM_UP + MOST, changes)
+    return clock.speed()
 
 
 class StepClock(pl.Callback):

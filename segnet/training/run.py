@@ -1,5 +1,6 @@
 """A whole training: from a config to a run folder."""
 
+import copy
 import logging
 import time
 from collections.abc import Callable, Sequence
@@ -43,6 +44,7 @@ from segnet.training.folder import (
     write_outcome,
 )
 from segnet.training.interruption import Interruption
+from segnet.training.learning_rate import set_found_rate
 from segnet.training.module import TrainingModule
 from segnet.training.position import DataPosition
 from segnet.training.processes import check_processes, is_first_process
@@ -149,6 +151,8 @@ def _train(
         trainer.fit_loop.max_epochs = config.trainer.max_epochs
     last = _checkpoint_to_resume(run_dir) if resume else None
     network = _first_network(config, last is not None)
+    if config.get("find_lr") and not resume:
+        set_found_rate(config, task, data, copy.deepcopy(network), build_module, run_dir, interruption.take_over)
     module = build_module(config, task, data, network)
     if trainer.is_global_zero:
         write_whole(run_dir / CONFIG, to_run_yaml(config))
@@ -159,6 +163,8 @@ def _train(
             trainer.strategy.root_device,
             trainer.precision,
         )
+        if data.overfit_images is not None:
+            log.warning("data.overfit_images: every score is of the %d training images", len(data.split("val").ids))
         _say_what_is_tuned(config, module)
         _warn_of_rates(network, data, task)
     pinned = trainer.strategy.root_device.type == "cuda"

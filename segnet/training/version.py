@@ -13,6 +13,7 @@ ADDED_SETTINGS: dict[str, object] = {
     "freeze": [],
     "lr_of": None,
     "budget_minutes": None,
+    "find_lr": False,
     "skip_steps": 0,
     "float32_after_skip": False,
     **{f"data.augmentation.{name}": 0.0 for name in ("grey", "blur", "noise", "cut_out", "distortion")},
@@ -22,6 +23,7 @@ ADDED_SETTINGS: dict[str, object] = {
     "data.mix": None,
     "data.repeat_factor": 0.0,
     "data.epoch_samples": None,
+    "data.overfit_images": None,
 }
 """Config paths that are newer than this version of the training, with the value that leaves the training as it was.
 

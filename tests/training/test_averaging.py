@@ -6,6 +6,7 @@ from torch import nn
 import segnet
 from segnet.config import load_config
 from segnet.data.samples import as_float
+from segnet.errors import UserError
 from segnet.training.averaging import ExponentialAverage
 from segnet.training.callbacks import History
 from segnet.training.run import train
@@ -13,14 +14,18 @@ from segnet.training.run import train
 AVERAGE = ("callbacks=average", "callbacks.average.decay=0.7", "callbacks.average.norm_batches=2")
 
 
+STOCHASTIC = ("callbacks=stochastic_average", "callbacks.average.start=0.4", "callbacks.average.norm_batches=2")
+
+
 class Recorder(pl.Callback):
-    """Keeps the weights after each step, the batches, and the weights that are validated."""
+    """Keeps the weights and buffers after each step, the batches, and the weights that are validated."""
 
     def __init__(self):
-        self.trained, self.batches, self.validated = [], [], []
+        self.trained, self.buffers, self.batches, self.validated = [], [], [], []
 
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
         self.trained.append([p.detach().clone() for p in pl_module.network.parameters()])
+        self.buffers.append({name: value.clone() for name, value in pl_module.network.named_buffers()})
         self.batches.append({name: value.clone() for name, value in batch.items()})
 
     def on_validation_batch_start(self, trainer, pl_module, *_):
@@ -28,7 +33,7 @@ class Recorder(pl.Callback):
 
 
 @pytest.fixture
-def recorded(tiny_config, tmp_path, monkeypatch):
+def record(tiny_config, tmp_path, monkeypatch):
     recorder = Recorder()
     start = pl.Trainer.__init__
 
@@ -36,8 +41,17 @@ def recorded(tiny_config, tmp_path, monkeypatch):
         start(self, *args, callbacks=[*callbacks, recorder], **kwargs)
 
     monkeypatch.setattr(pl.Trainer, "__init__", with_recorder)
-    train(tiny_config(*AVERAGE), tmp_path)
-    return recorder, tmp_path
+
+    def record(*overrides):
+        train(tiny_config(*overrides), tmp_path)
+        return recorder, tmp_path
+
+    return record
+
+
+@pytest.fixture
+def recorded(record):
+    return record(*AVERAGE)
 
 
 def test_the_average_is_validated_and_kept(recorded):
@@ -65,6 +79,35 @@ def test_batch_norms_are_those_of_the_averaged_network(recorded):
     assert (norm.running_var - torch.stack([x.var((0, 2, 3)) for x in seen]).mean(0)).abs().max() < 1e-5
 
 
+def test_the_mean_of_the_last_epochs_is_validated_and_kept(record):
+    """Of 5 epochs of 2 steps the averaging begins with the third, 2 = 0.4 * 5 being done."""
+    recorder, run_dir = record(*STOCHASTIC, "trainer.max_epochs=5")
+    ends = recorder.trained[1::2]
+    last = segnet.load(run_dir, "last").network
+    names = [name for name, _ in last.named_parameters()]
+    per_epoch = recorder.validated[:: len(recorder.validated) // 5]
+    assert len(ends) == len(per_epoch) == 5
+    for epoch, validated in enumerate(per_epoch):
+        averaged = ends[2 : epoch + 1] or [ends[epoch]]
+        for place, name in enumerate(names):
+            expected = torch.stack([weights[place] for weights in averaged]).mean(0)
+            assert (validated[name] - expected).abs().max() < 1e-6
+    assert all(torch.equal(value, recorder.validated[-1][name]) for name, value in last.state_dict().items())
+
+
+def test_until_averaging_begins_the_trained_network_is_validated_as_it_is(record):
+    """Its batch norms too."""
+    recorder, _ = record("callbacks=stochastic_average", "callbacks.average.start=0.9", "trainer.max_epochs=1")
+    statistics = {name: value for name, value in recorder.buffers[-1].items() if "running" in name}
+    assert statistics
+    assert all(torch.equal(value, recorder.validated[0][name]) for name, value in statistics.items())
+
+
+def test_a_start_of_averaging_beyond_the_last_epoch_is_refused(tiny_config, tmp_path):
+    with pytest.raises(UserError, match=r"^callbacks\.average\.start=1 is not allowed: give a share of the epochs"):
+        train(tiny_config(*STOCHASTIC, "callbacks.average.start=1"), tmp_path)
+
+
 def test_estimating_leaves_modes_and_momentum():
     from segnet.training.averaging import _norms_that_average
 
@@ -80,9 +123,10 @@ def test_estimating_leaves_modes_and_momentum():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("average", [AVERAGE, STOCHASTIC], ids=["exponential", "stochastic"])
 @pytest.mark.parametrize("every", [1, 2])
-def test_a_killed_run_continues_as_if_nothing_had_happened(tiny_config, tmp_path, monkeypatch, every):
-    chosen = (*AVERAGE, "trainer.max_epochs=4", f"trainer.check_val_every_n_epoch={every}")
+def test_a_killed_run_continues_as_if_nothing_had_happened(tiny_config, tmp_path, monkeypatch, every, average):
+    chosen = (*average, "trainer.max_epochs=4", f"trainer.check_val_every_n_epoch={every}")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     train(tiny_config(*chosen), whole)
     start = History.on_train_epoch_start

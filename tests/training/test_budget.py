@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from segnet.build import data_from_config, task_from_config
-from segnet.cli.train import _refuse_two_lengths
+from segnet.cli.train import _refuse_two_answers
 from segnet.config import load_config
 from segnet.errors import UserError
 from segnet.training.budget import Epoch, Speed, affordable_epochs, measure, seconds_of
@@ -103,6 +103,6 @@ def test_a_budget_that_cannot_be_kept_is_refused(tiny_config, tmp_path, speed, o
 
 def test_two_lengths_are_refused(tiny_config):
     config = tiny_config("budget_minutes=9")
-    _refuse_two_lengths(config, ["budget_minutes=9"])
+    _refuse_two_answers(config, ["budget_minutes=9"])
     with pytest.raises(UserError, match=r"^epochs=3 and budget_minutes=9 each say how long: choose one"):
-        _refuse_two_lengths(config, ["budget_minutes=9", "epochs=3"])
+        _refuse_two_answers(config, ["budget_minutes=9", "epochs=3"])

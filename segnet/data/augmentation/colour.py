@@ -1,7 +1,7 @@
 """Changes of brightness, contrast, saturation, hue and gamma, each sample of a batch by its own amount.
 
 Same definitions as torchvision's ``adjust_brightness`` and the others have for float images; values are 0..255. All
-but the hue work in place.
+work in place.
 """
 
 import torch
@@ -41,11 +41,11 @@ def adjust_hue(images: Tensor, shifts: Tensor) -> Tensor:
         torch.where(value == green, (blue - red) / safe + 2, (red - green) / safe + 4),
     )
     sixths = sixths + 6 * shifts[:, None, None]
-    channels = []
-    for offset in (5, 3, 1):  # the closed form of HSV to RGB
-        position = torch.remainder(sixths + offset, 6)
-        channels.append(value - chroma * torch.minimum(position, 4 - position).clamp(0, 1))
-    return torch.stack(channels, dim=1)
+    sixths -= 6 * (sixths / 6).round_()  # -3..3, where the closed form of HSV to RGB needs no remainder
+    for channel, offset in enumerate((3, 1, -1)):
+        share = (sixths + offset).abs_().sub_(3).abs_().sub_(1).clamp_(0, 1)
+        torch.addcmul(value, chroma, share, value=-1, out=images[:, channel])
+    return images
 
 
 def adjust_gamma(images: Tensor, exponents: Tensor) -> Tensor:

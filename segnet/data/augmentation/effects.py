@@ -69,7 +69,9 @@ class Effects(NamedTuple):
     def change_values(self, values: Tensor, drawn: Tensor) -> Tensor:
         """Apply grey, blur and noise to values ``(N, C, H, W)`` by what was drawn, ``(N, 8)``."""
         if self.grey > 0 and values.shape[1] == 3:
-            values = torch.where(drawn[:, GREY, None, None, None] > 0, luma(values), values)
+            chosen = drawn[:, GREY] > 0
+            if chosen.device.type != "cpu" or chosen.any():  # a GPU would have to be waited for
+                values = torch.where(chosen[:, None, None, None], luma(values), values)
         if self.blur > 0:
             weights = gaussian_weights(drawn[:, SIGMA], radius=int(np.ceil(3 * self.blur)))
             values = smooth_axis(smooth_axis(values, weights, axis=2), weights, axis=3)

@@ -70,11 +70,12 @@ def transform_batch(
     y, x = torch.minimum(torch.maximum(y, top), bottom), torch.minimum(torch.maximum(x, left), right)
 
     sampled = sample_bilinear(smooth(images, transforms.minification, radius), y, x)
-    for channel, value in enumerate(fill):
-        sampled[:, channel].masked_fill_(outside, value)
-    nearest = (y + 0.5).floor().long() * labels.shape[-1] + (x + 0.5).floor().long()
-    taken = labels.flatten(1).gather(1, nearest.flatten(1)).view_as(nearest)
-    return sampled, taken.masked_fill_(outside, ignore_index)
+    taken = sample_nearest(labels, y, x)
+    if outside.device.type != "cpu" or outside.any():  # a GPU would have to be waited for
+        for channel, value in enumerate(fill):
+            sampled[:, channel].masked_fill_(outside, value)
+        taken.masked_fill_(outside, ignore_index)
+    return sampled, taken
 
 
 def copy_window(
@@ -214,3 +215,12 @@ def sample_bilinear(images: Tensor, y: Tensor, x: Tensor) -> Tensor:
     coordinates = torch.broadcast_tensors((2 * x + 1) / width - 1, (2 * y + 1) / height - 1)
     grid = torch.stack(coordinates, dim=-1)
     return F.grid_sample(images, grid, mode="bilinear", align_corners=False)
+
+
+def sample_nearest(labels: Tensor, y: Tensor, x: Tensor) -> Tensor:
+    """Read labels ``(N, H, W)`` at the pixels nearest to places y and x, together ``(N, h, w)``."""
+    rows, columns = (y + 0.5).floor().long(), (x + 0.5).floor().long()
+    if len(labels) == 1 and rows.shape[2] == columns.shape[1] == 1:  # a grid along the axes: no place by itself
+        return labels.index_select(1, rows.flatten()).index_select(2, columns.flatten())
+    nearest = rows * labels.shape[-1] + columns
+    return labels.flatten(1).gather(1, nearest.flatten(1)).view_as(nearest)
