@@ -1,6 +1,7 @@
 """Bringing files of a packed set from an address: HTTP by ourselves, object storage by litdata's downloaders."""
 
 import contextlib
+import hashlib
 import logging
 import os
 import tempfile
@@ -10,10 +11,14 @@ from typing import Protocol
 import filelock
 
 from segnet.data.download import ResumingDownloader
-from segnet.data.packed_facts import checksum
 from segnet.errors import UserError
 
 log = logging.getLogger(__name__)
+
+
+def checksum(content: bytes) -> str:
+    """Return the checksum of a small file of a packed set."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def fetch_file(url: str, path: Path) -> None:
@@ -79,7 +84,7 @@ class ChunkFolder(Protocol):
     path: Path
 
     def content(self, name: str, digest: str) -> bytes:
-        """Return a small file, checked by :func:`segnet.data.packed_facts.checksum`.
+        """Return a small file, checked by :func:`checksum`.
 
         Raises:
             UserError: it is missing, or damaged.

@@ -6,7 +6,6 @@ writes them (``chunk-*.bin``), litdata's ``index.json`` of them, ``samples.json`
 """
 
 import functools
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -17,11 +16,6 @@ from segnet.errors import UserError
 LAYOUT = 1  # of these files; count up when it changes
 FACTS, NAMES, ARRAYS, INDEX = "packed.json", "samples.json", "samples.npz", "index.json"
 KEYS = ("name", "classes", "ignore_index", "channels", "mean", "std", "recipe", "splits")
-
-
-def checksum(content: bytes) -> str:
-    """Return the checksum of a small file of a packed set."""
-    return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
 def read_facts(root: str | Path | None) -> dict[str, Any]:

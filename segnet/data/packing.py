@@ -16,9 +16,10 @@ import filelock
 import numpy as np
 
 from segnet.data.chunks import open_cache, require_litdata
+from segnet.data.fetching import checksum
 from segnet.data.integrity import check_sample
 from segnet.data.module import SPLITS, DataModule
-from segnet.data.packed_facts import ARRAYS, FACTS, INDEX, LAYOUT, NAMES, checksum
+from segnet.data.packed_facts import ARRAYS, FACTS, INDEX, LAYOUT, NAMES
 from segnet.data.sample_bytes import encode_sample
 from segnet.data.samples import SegmentationDataset, evaluation_stream, sample_groups
 from segnet.errors import UserError

@@ -12,8 +12,6 @@ from segnet.training.callbacks import History
 from segnet.training.run import train
 
 AVERAGE = ("callbacks=average", "callbacks.average.decay=0.7", "callbacks.average.norm_batches=2")
-
-
 STOCHASTIC = ("callbacks=stochastic_average", "callbacks.average.start=0.4", "callbacks.average.norm_batches=2")
 
 
