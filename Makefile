@@ -4,6 +4,9 @@ VENV := .venv
 MINIMUM := .venv-minimum
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# One thread in each process, since the two processes share the cores. Compiled modules are kept in .venv, even on a
+# machine that keeps none: every process that a test starts would compile all libraries again.
+TESTING := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(CURDIR)/$(VENV)/compiled
 
 .PHONY: help setup train test test-slow test-minimum coverage docs lint format clean
 
@@ -31,22 +34,21 @@ format: $(READY)  ## mend style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# One thread in each process, since the two processes share the cores.
 test: lint  ## lint, the fast tests and the examples in docstrings, under 5 minutes on 2 cores
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 $(ARGS)
+	$(TESTING) $(BIN)/python -m pytest -n 2 $(ARGS)
 
 test-slow: $(READY)  ## the tests that train for longer
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow $(ARGS)
+	$(TESTING) $(BIN)/python -m pytest -n 2 -m slow $(ARGS)
 
 coverage: $(READY)  ## the fast tests again, and the share of lines and branches that they reach
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered $(ARGS)
+	$(TESTING) $(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered $(ARGS)
 
 # The oldest releases that pyproject.toml promises, in an environment of their own: several GB for torch's CUDA build.
 # Old libraries beside newer ones of theirs that have deprecated something: no news, and no error.
 test-minimum: $(READY)  ## the fast tests with the oldest promised releases
 	$(PYTHON) -m venv $(MINIMUM)
 	$(BIN)/uv pip install --quiet --python $(MINIMUM)/bin/python --resolution lowest-direct --editable '.[dev]'
-	OMP_NUM_THREADS=1 $(MINIMUM)/bin/python -m pytest -n 2 -W ignore::DeprecationWarning $(ARGS)
+	$(TESTING) $(MINIMUM)/bin/python -m pytest -n 2 -W ignore::DeprecationWarning $(ARGS)
 
 docs: $(READY)  ## build the docs site into site/; broken links and anchors are errors
 	$(BIN)/zensical build --clean --strict

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from segnet.config import compose
+from tests.composed_once import compose_once
 
 TINY = (
     "data=shapes",
@@ -42,6 +43,13 @@ def forget_earlier_tests() -> None:
     torch.manual_seed(0)
     if "torch._dynamo" in sys.modules:
         torch.compiler.reset()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compose_each_configuration_once():
+    """Spare the suite a third of its time: it composes some thousand configurations of about thirty files each."""
+    with compose_once():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -77,6 +77,7 @@ def test_the_promised_plans_exist():
     assert {"upsamplers", "atrous_fusion", "separable", "skips_x_upsamplers", "quick"} <= set(READY_MADE)
 
 
+@pytest.mark.slow
 def test_one_process_runs_an_experiment(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(sys, "argv", ["segnet-ablate", *TINY, f"ablation_dir={tmp_path / 'it'}"])
     ablate.main()

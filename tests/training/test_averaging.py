@@ -93,6 +93,7 @@ def test_the_mean_of_the_last_epochs_is_validated_and_kept(record):
     assert all(torch.equal(value, recorder.validated[-1][name]) for name, value in last.state_dict().items())
 
 
+@pytest.mark.slow
 def test_until_averaging_begins_the_trained_network_is_validated_as_it_is(record):
     """Its batch norms too."""
     recorder, _ = record("callbacks=stochastic_average", "callbacks.average.start=0.9", "trainer.max_epochs=1")

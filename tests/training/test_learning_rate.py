@@ -71,6 +71,7 @@ def test_the_run_is_one_with_the_rate_that_was_found(tiny_config, tmp_path, capl
     assert_same_run(tmp_path / "given", tmp_path / "found")
 
 
+@pytest.mark.slow
 def test_a_step_of_several_batches_counts_once(tiny_config, tmp_path):
     train(tiny_config(*SIX_BATCHES, "find_lr=true", "+trainer.accumulate_grad_batches=2"), tmp_path)
     rows = rows_of(tmp_path)
@@ -78,6 +79,7 @@ def test_a_step_of_several_batches_counts_once(tiny_config, tmp_path):
     assert float(rows[-1]["lr"]) == rate_of_step(len(rows) - 1)
 
 
+@pytest.mark.slow
 def test_parts_with_a_factor_keep_it(tiny_config, tmp_path, monkeypatch):
     seen = []
     start = RateGrowth.on_train_batch_start

@@ -147,7 +147,7 @@ def test_a_run_killed_within_an_epoch_continues_with_the_next_batch(tiny_config,
     assert_same_run(whole(*chosen), tmp_path)
 
 
-@pytest.mark.parametrize("broken", [3, 10])
+@pytest.mark.parametrize("broken", [3, pytest.param(10, marks=pytest.mark.slow)])
 def test_a_step_that_was_left_out_is_remembered(tiny_config, tmp_path, monkeypatch, broken):
     """The network computes in float32 from then on; the run is killed long after that step, or right after it."""
     backward = TrainingModule.backward

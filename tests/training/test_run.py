@@ -193,7 +193,7 @@ def first_step(config, folder, monkeypatch):
     return norms[0]
 
 
-@pytest.mark.parametrize("fused", ["true", "false"])
+@pytest.mark.parametrize("fused", ["true", pytest.param("false", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("precision", [pytest.param("32-true", marks=pytest.mark.slow), "bf16-mixed"])
 def test_gradients_are_clipped(tiny_config, tmp_path, monkeypatch, precision, fused):
     chosen = (f"trainer.precision={precision}", f"optimizer.fused={fused}", "trainer.max_epochs=1")

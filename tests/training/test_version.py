@@ -15,7 +15,12 @@ MEND = (
 )
 
 
-@pytest.mark.parametrize("case", CASES)
+QUICK = ("max_unpool", "bilinear", "carafe", "super_resolution")
+
+
+@pytest.mark.parametrize(
+    "case", [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
+)
 def test_small_trainings_come_to_the_losses_of_their_version(case, tmp_path):
     version, stored = read_stored()
     assert version == TRAINING_VERSION, "call python -m scripts.training_version --write"
