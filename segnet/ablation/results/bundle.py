@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
@@ -25,15 +26,14 @@ from segnet.ablation.design.runs import Run
 from segnet.ablation.execution.records import RunRecord
 from segnet.ablation.execution.run_state import read_record, status
 from segnet.ablation.results.experiment_folder import ExperimentFolder, compared_scores, read_experiment
+from segnet.ablation.results.inspection import read_inspection, write_inspection
 from segnet.config import get_value, load_config, to_run_yaml, with_values
 from segnet.errors import UserError
 from segnet.run_folder import BATCH_RECORD, CONFIG, HISTORY, METRICS, read_json, write_json, write_whole
 from segnet.training.version import TRAINING_VERSION
 from segnet.trusted_classes import allow_code
 
-OF_THE_EXPERIMENT = (
-    *(PLAN, FAIRNESS, COSTS, TUNING, EXPERIMENT, RESULTS, CSV, MARKDOWN, LATEX, INSPECTION, INSPECTION_ARRAYS),
-)
+OF_THE_EXPERIMENT = (PLAN, FAIRNESS, COSTS, TUNING, EXPERIMENT, RESULTS, CSV, MARKDOWN, LATEX)
 OF_A_RUN = (BATCH_RECORD, HISTORY, compared_scores(Path()), METRICS)
 """Files that are taken as they are, in this order: a run with its ``metrics.json`` is whole."""
 PLACES = ("data.root", "data.dataset.root", "data.cache_dir")
@@ -60,7 +60,8 @@ class BundleRecord(TypedDict):
 def pack(experiment_dir: str | Path, bundle_dir: str | Path) -> BundleRecord:
     """Write a bundle of an experiment: its tables, and of each completed run all but its weights and its log.
 
-    Paths of this machine are replaced: data sets lie in ``data/``. A bundle that lies there already is replaced.
+    Paths of this machine are replaced: data sets lie in ``data/``. What shows images of the data set is left out, since
+    a bundle is to be published and they may not be. A bundle that lies there already is replaced.
 
     Args:
         experiment_dir: see :func:`segnet.ablation.run_ablation`; runs may be missing.
@@ -77,8 +78,10 @@ def pack(experiment_dir: str | Path, bundle_dir: str | Path) -> BundleRecord:
     place = _without_places(folder, runs)
     for name in OF_THE_EXPERIMENT:
         if (folder.root / name).is_file():
-            content = (folder.root / name).read_bytes()
-            write_whole(bundle / name, content if name == INSPECTION_ARRAYS else place(content.decode()))
+            write_whole(bundle / name, place((folder.root / name).read_bytes().decode()))
+    if (inspection := read_inspection(folder.root)) is not None:
+        write_inspection(bundle, replace(inspection, crops=[]))
+        write_whole(bundle / INSPECTION, place((bundle / INSPECTION).read_text(encoding="utf-8")))
     for run in runs:
         _pack_run(run, bundle / run.relative_to(folder.root), place)
     files = sorted(path for path in bundle.rglob("*") if path.is_file())

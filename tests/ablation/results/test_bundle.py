@@ -8,6 +8,7 @@ import pytest
 from segnet.ablation import run_ablation
 from segnet.ablation.report.verification import verify
 from segnet.ablation.results.bundle import pack
+from segnet.ablation.results.inspection import read_inspection
 from segnet.cli.ablate import work
 from segnet.config import compose
 from segnet.errors import UserError
@@ -61,6 +62,10 @@ def test_a_bundle_has_neither_weights_nor_places_and_can_be_verified(experiment,
             assert str(root) not in path.read_text()
             assert '"host"' not in path.read_text()
             assert "/my/cache" not in path.read_text()
+    assert read_inspection(root).crops
+    packed = read_inspection(tmp_path / "bundle")
+    assert not packed.crops  # they show images of the data set
+    assert packed.maps.keys() == {"nearest", "bilinear"}
     stale = tmp_path / "stale"  # as an experiment leaves it that is killed after its last run
     shutil.copytree(root, stale)
     kept = read_json(stale / "experiment.json")
@@ -93,7 +98,7 @@ def test_finished_runs_are_taken_and_only_the_others_trained(experiment, tmp_pat
     assert "2 of 4 runs taken as they are" in capsys.readouterr().out
     assert trained == ["nearest 1", "bilinear 1"]
     assert [run["status"] for run in record["runs"]] == ["completed", "completed", "failed", "failed"]
-    assert (tmp_path / "elsewhere" / "inspection.npz").read_bytes() == (root / "inspection.npz").read_bytes()
+    assert (tmp_path / "elsewhere/inspection.npz").read_bytes() == (tmp_path / "bundle/inspection.npz").read_bytes()
     for run in record["runs"][:2]:
         metrics = read_json(tmp_path / "elsewhere" / run["folder"] / "metrics.json")
         assert metrics == read_json(root / run["folder"] / "metrics.json")
