@@ -51,6 +51,7 @@ test-minimum: $(READY)  ## the fast tests with the oldest promised releases
 	$(TESTING) $(MINIMUM)/bin/python -m pytest -n 2 -W ignore::DeprecationWarning $(ARGS)
 
 docs: $(READY)  ## build the docs site into site/; broken links and anchors are errors
+	$(BIN)/python -m scripts.results --reports
 	$(BIN)/zensical build --clean --strict
 	$(BIN)/python -m scripts.check_site site
 

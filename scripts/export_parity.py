@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 import segnet
+from scripts.marked_page import write_between
 from segnet.config import config_dir
 from segnet.errors import UserError
 from segnet.export.capture import capture, plain_copy
@@ -21,7 +22,6 @@ from segnet.export.check import SIZES, Run, check_parity
 from segnet.export.onnx_file import open_session, to_onnx
 
 PAGE = Path(__file__).parent.parent / "docs" / "export.md"
-BEGIN, END = "<!-- parity: written by scripts/export_parity.py -->", "<!-- parity: end -->"
 
 
 def networks() -> dict[str, list[str]]:
@@ -104,11 +104,8 @@ def main() -> None:
     if names:
         return
     sizes = ", ".join("x".join(map(str, size)) for size in SIZES)
-    page = PAGE.read_text(encoding="utf-8")
-    before, rest = page.split(BEGIN)
-    after = rest.split(END)[1]
     caption = f"Batch x height x width: {sizes}; captured with none of them. torch {torch.__version__}."
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table(rows)}\n\n{caption}\n\n{END}{after}", encoding="utf-8")
+    write_between(PAGE, "parity", "scripts/export_parity.py", f"{table(rows)}\n\n{caption}")
 
 
 if __name__ == "__main__":
