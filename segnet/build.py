@@ -95,6 +95,7 @@ def facts_from_config(config: Config) -> "DataFacts":
     that module.
     """
     from segnet.data.facts import DataFacts
+    from segnet.data.value_range import as_range
 
     stated = [get_value(config, f"data.{key}") for key in ("classes", "ignore_index", "channels")]
     if None in stated:
@@ -102,7 +103,9 @@ def facts_from_config(config: Config) -> "DataFacts":
     classes, ignore_index, channels = stated
     colours = tuple(tuple(colour) for colour in classes.values())
     scale = get_value(config, "data.scale")
-    return DataFacts(tuple(map(str, classes)), colours, ignore_index, channels, 1.0 if scale is None else scale)
+    value_range = as_range(get_value(config, "data.value_range"))
+    names = tuple(map(str, classes))
+    return DataFacts(names, colours, ignore_index, channels, 1.0 if scale is None else scale, value_range)
 
 
 def build_network(overrides: Sequence[str] = ()) -> "nn.Module":

@@ -141,7 +141,7 @@ def pack(config: DictConfig) -> None:
     follow = ("_target_", "ignore_index", "fill", "transforms")
     augmentation = {key: value for key, value in settings["augmentation"].items() if key not in follow}
     recipe = {key: settings[key] for key in of_module} | {"augmentation": augmentation}
-    about = {key: settings[key] for key in ("name", "mean", "std")} | {"recipe": recipe}
+    about = {key: settings.get(key) for key in ("name", "mean", "std", "value_range")} | {"recipe": recipe}
     data = data_from_config(config)
     threads = config.threads or available_cores()
     facts = packed(data, about, output, config.shard_mb * 10**6, threads, reading_bar, config.store == "pixels")

@@ -19,6 +19,7 @@ class DataFacts:
         ignore_index: label that was neither learned nor scored.
         channels: of an image, 1 (grey) or 3 (colour).
         scale: the network sees images resized by this factor.
+        value_range: the values of black and white in files of more than 8 bits; None: by their type.
     """
 
     classes: tuple[str, ...]
@@ -26,6 +27,7 @@ class DataFacts:
     ignore_index: int
     channels: int
     scale: float
+    value_range: tuple[float, float] | None = None
 
     @classmethod
     def of_module(cls, data: "DataModule") -> "DataFacts":

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from segnet.data import tiff
 from segnet.data.image_size import check_size
-from segnet.data.value_range import say_range, scale_values
+from segnet.data.value_range import HOW, check_finite, say_range, scale_values
 from segnet.errors import UserError
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,10 @@ def read_image(
         if image.mode in INTEGER_MODES[3:] or image.mode == "F":
             pixels = _scale_values(path, image, value_range)
         elif value_range not in (None, (0, 255)):
-            raise UserError(f"the image {path} has 8 bits, which value_range={value_range} does not fit: leave it out")
+            raise UserError(
+                f"the image {path} has 8 bits, which value_range={value_range} does not fit: store it in the values of "
+                f"the others, or leave value_range out"
+            )
         else:
             _warn_of_transparency(path, image)
             pixels = np.array(ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB"))
@@ -109,19 +112,56 @@ def read_label(path: Path, max_pixels: int | None = None) -> np.ndarray:
         UserError: the file cannot be read, is compressed with loss, is a colour image, has several frames, or holds
             values that are no integers in 0..255.
     """
-    if path.suffix.lower() in tiff.SUFFIXES and (large := tiff.map_tiff(path, 1)) is not None:
-        return large[..., 0]
+    if path.suffix.lower() in tiff.SUFFIXES:
+        if (large := tiff.map_tiff(path, 1)) is not None:
+            return large[..., 0]
+        if (wide := tiff.read_wide_label(path, max_pixels)) is not None:
+            return _as_classes(path, wide)
     with _open(path, "label", max_pixels) as image:
-        compression = str(image.info.get("compression", ""))
-        if image.format in LOSSY_FORMATS or "jpeg" in compression:
-            raise UserError(
-                f"the label {path} is stored as {'JPEG' if compression else image.format}, which may change values: "
-                f"export it again as PNG from its source"
-            )
+        _refuse_loss(path, image)
         if image.mode not in INTEGER_MODES and image.mode != "F":
             raise UserError(f"the label {path} is a colour image: a label has one value per pixel, the class")
         values = _as_stored(path, image)
     return _as_classes(path, values)
+
+
+def read_coloured_label(path: Path, max_pixels: int | None = None) -> np.ndarray:
+    """Read a label image whose colours are classes.
+
+    Args:
+        path: the file.
+        max_pixels: refuse an image with more, see :func:`read_image`.
+
+    Returns:
+        ``(H, W, 3)`` uint8.
+
+    Raises:
+        UserError: see :func:`read_image`; or the file is compressed with loss, which changes colours.
+    """
+    with _open(path, "label", max_pixels) as image:
+        _refuse_loss(path, image)
+    return read_image(path, 3, max_pixels=max_pixels)
+
+
+def label_is_coloured(path: Path) -> bool:
+    """Say whether a label image holds colours; looks at the file's header alone.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    if path.suffix.lower() in tiff.SUFFIXES and tiff.is_wide_label(path):
+        return False
+    with _open(path, "label", None, decode=False) as image:
+        return image.mode in ("RGB", "RGBA", "CMYK")
+
+
+def _refuse_loss(path: Path, image: Image.Image) -> None:
+    compression = str(image.info.get("compression", ""))
+    if image.format in LOSSY_FORMATS or "jpeg" in compression:
+        raise UserError(
+            f"the label {path} is stored as {'JPEG' if compression else image.format}, which may change values: "
+            f"export it again as PNG from its source"
+        )
 
 
 def read_lines(path: Path) -> list[str]:
@@ -139,11 +179,14 @@ def read_lines(path: Path) -> list[str]:
 
 
 @contextmanager
-def _open(path: Path, role: str, max_pixels: int | None) -> Iterator[Image.Image]:
-    """Open a file and decode it where it is used; what goes wrong on the way becomes a sentence."""
+def _open(path: Path, role: str, max_pixels: int | None, decode: bool = True) -> Iterator[Image.Image]:
+    """Open a file and decode it; what goes wrong, here or where it is used, becomes a sentence."""
     try:
         # From an open file and not from its path: Pillow maps some turned TIFF files into memory with the wrong size.
         with path.open("rb") as file, open_any_size(file) as image:
+            if not decode:
+                yield image
+                return
             check_size(path, role, image.width, image.height, max_pixels)
             # Telephones keep further views behind a photo (MPO); the first is what every viewer shows.
             frames = getattr(image, "n_frames", 1)
@@ -182,17 +225,18 @@ def _scale_values(path: Path, image: Image.Image, value_range: tuple[float, floa
 
 
 def _range_of_type(path: Path, image: Image.Image, values: np.ndarray) -> tuple[float, float]:
+    check_finite(path, values)
     smallest, largest = float(values.min(initial=0)), float(values.max(initial=0))
     if image.mode == "F" and (smallest < 0 or largest > 1):
         raise UserError(
             f"the image {path} holds floats from {smallest:g} to {largest:g}, and only 0..1 is understood by itself: "
-            f"give value_range=(BLACK, WHITE)"
+            f"{HOW}"
         )
     # Pillow reads portable grey maps of 16 bits into 32; with 32 bits in the file no range can be guessed.
     if image.mode == "I" and image.format not in ("PPM", "PNG"):
         raise UserError(
             f"the image {path} holds integers from {smallest:g} to {largest:g} in a signed type or one of 32 bits, "
-            f"whose range says nothing: give value_range=(BLACK, WHITE)"
+            f"whose range says nothing: {HOW}"
         )
     return (0, 1) if image.mode == "F" else (0, 65535)
 

@@ -25,7 +25,8 @@ def read_facts(root: str | Path | None) -> dict[str, Any]:
         root: the folder of a packed set, or its address.
 
     Returns:
-        ``name``, ``classes`` (names and colours), ``ignore_index``, ``channels``, ``mean`` and ``std`` of the set; its
+        ``name``, ``classes`` (names and colours), ``ignore_index``, ``channels``, ``mean``, ``std`` and ``value_range``
+        (not in older ones) of the set; its
         ``recipe`` (batch size, scale, augmentation); of each of its ``splits`` the number of samples and the checksums
         of the files beside the chunks.
 

@@ -70,7 +70,8 @@ def pack(
 
     Args:
         data: the data set.
-        about: ``name``, ``mean``, ``std`` and ``recipe``, see :func:`segnet.data.packed_facts.read_facts`.
+        about: ``name``, ``mean``, ``std``, ``value_range`` and ``recipe``, see
+            :func:`segnet.data.packed_facts.read_facts`.
         output: the folder; it must not exist.
         chunk_bytes: most bytes of a chunk; a sample that is larger has one of its own.
         threads: that read and encode.

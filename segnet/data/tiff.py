@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from segnet.data.image_size import check_size
-from segnet.data.value_range import say_once, say_range, scale_values
+from segnet.data.value_range import HOW, check_finite, say_once, say_range, scale_values
 from segnet.errors import UserError
 from segnet.extras import install_command
 
@@ -95,12 +95,51 @@ def read_deep_tiff(
     return _to_bytes(path, values[..., :3], channels, value_range)
 
 
-def _check(path: Path, page: "tifffile.TiffPage", pages: int, max_pixels: int | None) -> None:
-    check_size(path, "image", page.imagewidth, page.imagelength, max_pixels)
+def is_wide_label(path: Path) -> bool:
+    """Say whether a TIFF file holds one value of 64 bits for each pixel, which Pillow does not know."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            page = file.pages.first
+            return page.samplesperpixel == 1 and page.bitspersample == 64
+    except (tifffile.TiffFileError, OSError, ValueError):  # what reads it whole has the sentence
+        return False
+
+
+def read_wide_label(path: Path, max_pixels: int | None) -> np.ndarray | None:
+    """Read a label of 64 bits, the type that arrays of integers have by themselves; None where it is another file.
+
+    Args:
+        path: the file.
+        max_pixels: refuse an image with more.
+
+    Returns:
+        ``(H, W)``, in the type of the file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    import tifffile
+
+    if not is_wide_label(path):
+        return None
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        _check(path, page, len(file.pages), max_pixels, "label")
+        try:
+            values: np.ndarray = page.asarray()
+        except Exception as error:  # what its decoders raise
+            raise UserError(f"cannot read the label {path}: {error}") from error
+    return values
+
+
+def _check(path: Path, page: "tifffile.TiffPage", pages: int, max_pixels: int | None, role: str = "image") -> None:
+    check_size(path, role, page.imagewidth, page.imagelength, max_pixels)
     if pages > 1:
-        raise UserError(f"the image {path} has {pages} frames or pages: save each as a file of its own")
+        raise UserError(f"the {role} {path} has {pages} frames or pages: save each as a file of its own")
     if (turned := _orientation(page)) != 1:
-        raise UserError(f"the image {path} is stored turned (orientation {turned}): save it upright")
+        raise UserError(f"the {role} {path} is stored turned (orientation {turned}): save it upright")
     if page.photometric == SEPARATED_INKS or page.samplesperpixel == 2:
         raise UserError(f"the image {path} has {page.samplesperpixel} channels that are no red, green and blue")
 
@@ -122,11 +161,12 @@ def _to_bytes(path: Path, values: np.ndarray, channels: int, value_range: tuple[
 
 
 def _range_of_type(path: Path, values: np.ndarray) -> tuple[float, float]:
+    check_finite(path, values)
     if values.dtype in (np.uint8, np.uint16):
         return 0, float(np.iinfo(values.dtype).max)
     if values.dtype.kind == "f" and values.size and values.min() >= 0 and values.max() <= 1:
         return 0, 1
     raise UserError(
         f"the image {path} holds {values.dtype} from {values.min():g} to {values.max():g}, whose range says nothing: "
-        f"give value_range=(BLACK, WHITE)"
+        f"{HOW}"
     )

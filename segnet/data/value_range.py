@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,27 @@ import numpy as np
 from segnet.errors import UserError
 
 log = logging.getLogger(__name__)
+
+
+HOW = "give value_range, the values of black and white (data=folder takes it from dataset.yaml: value_range: [0, 4095])"
+
+
+def as_range(value_range: Sequence[float] | None) -> tuple[float, float] | None:
+    """Take a range from a configuration, a list of two numbers or nothing, to the form that reading takes."""
+    if value_range is None:
+        return None
+    low, high = value_range
+    return low, high
+
+
+def check_finite(path: Path, values: np.ndarray) -> None:
+    """Refuse values that are no numbers.
+
+    Raises:
+        UserError: a value is not finite.
+    """
+    if not np.isfinite(values).all():
+        raise UserError(f"the image {path} holds values that are not finite: replace them")
 
 
 def scale_values(
@@ -32,8 +54,7 @@ def scale_values(
     if not high > low:
         raise UserError(f"value_range=({low}, {high}) is empty: the second value means white, and is the larger one")
     values = values.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise UserError(f"the image {path} holds values that are not finite: replace them")
+    check_finite(path, values)
     if white_is_low:
         values = low + high - values
     scaled: np.ndarray = (values.clip(low, high) - low) * (255 / (high - low))

@@ -30,6 +30,8 @@ class _Page:
 
     def __init__(self, models: "Mapping[str, Predictor]", max_pixels: int) -> None:
         self.models, self.max_pixels = models, max_pixels
+        ranges = {model.facts.value_range for model in models.values()}
+        self.value_range = ranges.pop() if len(ranges) == 1 else None
         shown, (left, right) = views(list(models)), first_views(list(models))
         hidden_api: dict[str, Any] = {"api_visibility": "private"}
         with gr.Blocks(title="segnet", analytics_enabled=False) as self.blocks:
@@ -79,7 +81,7 @@ class _Page:
         if file is None:
             return ["", None, gr.Column(visible=False), None, None, "", ""]
         try:
-            seen = compare(read_image(Path(file), 3, max_pixels=self.max_pixels), self.models)
+            seen = compare(read_image(Path(file), 3, self.value_range, self.max_pixels), self.models)
         except UserError as error:
             text = str(error).replace(file, Path(file).name)
             return [f'<p role="alert">{html.escape(text)}</p>', None, gr.Column(visible=False), None, None, "", ""]

@@ -167,6 +167,7 @@ def facts_of(config: Config, network: nn.Module, run_dir: Path, result: str, pre
         scores=scores_of(read_metrics(run_dir)),
         parity={},
         segnet_version=__version__,
+        value_range=data.value_range,
     )
 
 

@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from segnet.data.facts import DataFacts
+from segnet.data.value_range import as_range
 from segnet.errors import UserError
 
 
@@ -32,6 +33,7 @@ class ExportFacts:
         scores: that the run reached, by the names of ``metrics.json``.
         parity: how far the file's results are from the network's, see :class:`segnet.export.check.Parity`.
         segnet_version: that wrote the file.
+        value_range: the values of black and white in image files of more than 8 bits; None: by their type.
     """
 
     task: str
@@ -51,11 +53,12 @@ class ExportFacts:
     scores: Mapping[str, float]
     parity: Mapping[str, Any]
     segnet_version: str
+    value_range: tuple[float, float] | None = None
 
     @property
     def data(self) -> DataFacts:
         """Classes, colours, channels and scale."""
-        return DataFacts(self.classes, self.colours, self.ignore_index, self.channels, self.scale)
+        return DataFacts(self.classes, self.colours, self.ignore_index, self.channels, self.scale, self.value_range)
 
     def with_parity(self, parity: Mapping[str, Any]) -> "ExportFacts":
         """Return the same with the outcome of a check."""
@@ -72,13 +75,14 @@ class ExportFacts:
         Raises:
             UserError: it is not one of ours, or the entries are damaged.
         """
-        names = [field.name for field in fields(cls)]
+        names = [field.name for field in fields(cls) if field.default is MISSING or field.name in entries]
         if not set(names) <= set(entries):
             raise UserError(f"{path} was not written by segnet-export: it does not say its classes and their colours")
         try:
             values = {name: json.loads(entries[name]) for name in names}
             for name in ("classes", "mean", "std"):
                 values[name] = tuple(values[name])
+            values["value_range"] = as_range(values.get("value_range"))
             values["colours"] = tuple(tuple(map(int, colour)) for colour in values["colours"])
             return cls(**values)
         except (ValueError, TypeError) as error:

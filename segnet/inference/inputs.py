@@ -32,16 +32,22 @@ def is_tensor(given: object) -> "TypeGuard[Tensor]":
     return "torch" in sys.modules and isinstance(given, sys.modules["torch"].Tensor)
 
 
-def as_image(given: ImageInput, channels: int, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def as_image(
+    given: ImageInput,
+    channels: int,
+    max_pixels: int = MAX_PIXELS,
+    value_range: tuple[float, float] | None = None,
+) -> np.ndarray:
     """Take one image to ``(H, W, channels)``, uint8 or float32 in 0..1.
 
-    Grey becomes colour by repetition. Colour is never made grey, except by decoding, as :func:`read_image` does it.
+    A file of more than 8 bits is read by ``value_range``, the values of black and white, or by its type's. Grey becomes
+    colour by repetition. Colour is never made grey, except by decoding, as :func:`read_image` does it.
 
     Raises:
         UserError: the file cannot be read, or shape, type or values are not those of an image.
     """
     if isinstance(given, str | Path):
-        return read_image(Path(given), channels, max_pixels=max_pixels)
+        return read_image(Path(given), channels, value_range, max_pixels)
     if isinstance(given, Image.Image):
         return from_pillow(given, channels)
     if is_tensor(given):

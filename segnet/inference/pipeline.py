@@ -84,7 +84,10 @@ def predict_files(
             wanted.append(path)
     workers = min(8, max(2, os.cpu_count() or 1))
     with ThreadPoolExecutor(workers) as readers, ThreadPoolExecutor(workers) as writers:
-        reading = ((path, readers.submit(read_image, path, model.facts.channels, None, max_pixels)) for path in wanted)
+        reading = (
+            (path, readers.submit(read_image, path, model.facts.channels, model.facts.value_range, max_pixels))
+            for path in wanted
+        )
         writing: list[Future[Path]] = []
 
         def write_result(path: Path, result: "Prediction") -> Path:

@@ -67,7 +67,7 @@ class Predictor(ABC):
         """
         several = is_batch(images)
         inputs: Iterable[ImageInput] = images if several else [images]  # type: ignore[assignment,list-item]
-        arrays = [as_image(image, self.facts.channels, max_pixels) for image in inputs]
+        arrays = [as_image(image, self.facts.channels, max_pixels, self.facts.value_range) for image in inputs]
         results = [result for batch in self._batches(arrays) for result in self.predict_batch(batch, probabilities)]
         return results if several else results[0]
 

@@ -24,6 +24,8 @@ ADDED_SETTINGS: dict[str, object] = {
     "data.repeat_factor": 0.0,
     "data.epoch_samples": None,
     "data.overfit_images": None,
+    "data.value_range": None,
+    "data.dataset.value_range": None,
 }
 """Config paths that are newer than this version of the training, with the value that leaves the training as it was.
 

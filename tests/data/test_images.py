@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segnet.data.images import read_image, read_label, read_lines
+from segnet.data.images import label_is_coloured, read_coloured_label, read_image, read_label, read_lines
 from segnet.errors import UserError
 from tests.broken_images import grey_png, png_that_claims
 
@@ -79,7 +79,7 @@ def test_floats_are_scaled_by_0_to_1_or_by_a_given_range(tmp_path):
     Image.fromarray(np.array([[0, 0.5, 1]], np.float32)).save(path)
     assert read_image(path, 1)[0, :, 0].tolist() == [0, 128, 255]
     Image.fromarray(np.array([[-10, 0, 30]], np.float32)).save(path)
-    with pytest.raises(UserError, match=r"a.tif holds floats from -10 to 30, .* give value_range=\(BLACK, WHITE\)"):
+    with pytest.raises(UserError, match=r"a.tif holds floats from -10 to 30, .* give value_range, the values"):
         read_image(path, 1)
     assert read_image(path, 1, value_range=(-10, 30))[0, :, 0].tolist() == [0, 64, 255]
     with pytest.raises(UserError, match=r"value_range=\(3, 3\) is empty"):
@@ -185,6 +185,20 @@ def test_labels_stored_with_loss_are_refused(tmp_path, name, options, shown):
     Image.fromarray(CORNERS).save(tmp_path / name, **options)
     with pytest.raises(UserError, match=rf"is stored as {shown}, which may change values: export it again as PNG"):
         read_label(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.webp"])
+def test_coloured_labels_stored_with_loss_are_refused(tmp_path, name):
+    Image.new("RGB", (16, 16), (200, 40, 40)).save(tmp_path / name)
+    assert label_is_coloured(tmp_path / name)
+    with pytest.raises(UserError, match="which may change values: export it again as PNG"):
+        read_coloured_label(tmp_path / name)
+
+
+def test_an_empty_label_says_so_before_its_kind_is_asked_for(tmp_path):
+    (tmp_path / "a.png").touch()
+    with pytest.raises(UserError, match=r"cannot read the label .*a\.png: the file is empty"):
+        label_is_coloured(tmp_path / "a.png")
 
 
 def test_colour_labels_are_refused(tmp_path):

@@ -9,6 +9,7 @@ import tifffile
 from segnet.build import data_from_config
 from segnet.config import compose
 from segnet.data import read_image, read_label
+from segnet.data.images import label_is_coloured
 from segnet.errors import UserError
 
 DEEP = np.random.default_rng(0).integers(0, 65536, (6, 8, 6)).astype(np.uint16)
@@ -52,7 +53,11 @@ def test_eight_bits_are_read_as_before(tmp_path):
     [
         (DEEP[..., :3].astype(np.int32), {"photometric": "rgb"}, "holds int32 from .* give value_range"),
         (DEEP[..., :3].astype(np.float32), {"photometric": "rgb"}, "holds float32 from .* give value_range"),
-        (np.full((4, 5, 3), np.nan, np.float64), {"photometric": "rgb"}, "holds float64 from nan"),
+        (
+            np.full((4, 5, 3), np.nan, np.float64),
+            {"photometric": "rgb"},
+            "holds values that are not finite: replace",
+        ),
         (np.stack([DEEP[..., :3]] * 2), {"photometric": "rgb"}, "has 2 frames or pages"),
         (DEEP[..., :2], GREY, "has 2 channels that are no red, green and blue"),
         (DEEP[..., :4], {"photometric": "separated"}, "has 4 channels that are no red, green and blue"),
@@ -153,3 +158,16 @@ def test_a_training_cuts_its_crops_from_a_mapped_file(tmp_path, mapped_from_40_p
     data.check()
     assert isinstance(data.split("train").load(0, random)[0], np.memmap)
     assert next(iter(data.training_batches(0)))["image"].shape[2:] == (8, 8)
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint64, np.float64])
+def test_labels_of_64_bits_are_read_and_checked(kind, tmp_path):
+    label = np.arange(12).reshape(3, 4)
+    tifffile.imwrite(tmp_path / "a.tif", label.astype(kind))
+    assert not label_is_coloured(tmp_path / "a.tif")
+    read = read_label(tmp_path / "a.tif")
+    assert read.dtype == np.uint8
+    assert np.array_equal(read, label)
+    tifffile.imwrite(tmp_path / "b.tif", (label + 250).astype(kind))
+    with pytest.raises(UserError, match=r"b.tif holds the value 256 \(6 pixels\): labels are 0..255"):
+        read_label(tmp_path / "b.tif")

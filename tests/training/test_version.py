@@ -8,6 +8,7 @@ from scripts.training_version import CASES, differing, measure, read_stored
 from segnet.ablation.design.runs import config_key
 from segnet.config import compose, from_values, to_values
 from segnet.training.version import ADDED_SETTINGS, TRAINING_VERSION
+from tests.data.datasets.folder.outline_files import write_labelme
 
 MEND = (
     "the same config trains to other losses than before: if that is meant, raise TRAINING_VERSION in "
@@ -42,13 +43,30 @@ def test_runs_are_told_apart_by_the_version_and_not_by_where_data_lie(monkeypatc
     assert config_key(compose(overrides)) != key
 
 
+OF_FOLDERS = ("data.value_range", "data.dataset.value_range")
+"""Settings of a data set made from files, which generated images do not have."""
+
+
+def assert_neutral(config, paths):
+    key = config_key(config)
+    config.run_dir = ""  # the time is in it, and callbacks would have copies of it
+    for path in paths:
+        *parents, name = path.split(".")
+        older = to_values(config)
+        parent = reduce(lambda node, part: node[part], parents, older)
+        assert parent.pop(name) == ADDED_SETTINGS[path], f"{path} is not {ADDED_SETTINGS[path]} by default"
+        assert config_key(from_values(older)) == key
+
+
 def test_a_setting_that_was_added_changes_a_run_only_where_it_is_set():
     config = compose(["data=shapes"])
-    key = config_key(config)
-    for path, neutral in ADDED_SETTINGS.items():
-        *parents, name = path.split(".")
-        older = to_values(config, resolve=False)
-        parent = reduce(lambda node, part: node[part], parents, older)
-        assert parent.pop(name) == neutral, f"{path} is not {neutral} by default"
-        assert config_key(from_values(older)) == key
-    assert config_key(compose(["data=shapes", "skip_steps=3"])) != key
+    assert_neutral(config, [path for path in ADDED_SETTINGS if path not in OF_FOLDERS])
+    assert config_key(compose(["data=shapes", "skip_steps=3"])) != config_key(config)
+
+
+def test_a_setting_of_folders_that_was_added_changes_a_run_only_where_it_is_set(tmp_path):
+    write_labelme(tmp_path)
+    overrides = ["data=folder", f"data.root={tmp_path}"]
+    config = compose(overrides)
+    assert_neutral(config, OF_FOLDERS)
+    assert config_key(compose([*overrides, "data.value_range=[0,4095]"])) != config_key(config)

@@ -10,7 +10,7 @@ from segnet.data.datasets.folder.masks import Colour, classes_of_colours
 from segnet.data.datasets.paired import IGNORE, PairedFiles
 from segnet.data.datasets.public_set import PublicSet
 from segnet.data.download import Archive
-from segnet.data.images import read_image
+from segnet.data.images import read_coloured_label
 from segnet.errors import UserError
 
 FILES = "http://web4.cs.ucl.ac.uk/staff/g.brostow/MotionSegRecData"
@@ -80,7 +80,7 @@ class CamVidFull(PairedFiles):
         Raises:
             UserError: it cannot be read, or has a colour that no class has.
         """
-        pixels = read_image(path, 3)
+        pixels = read_coloured_label(path)
         label = classes_of_colours(pixels, self.label_colours, UNKNOWN)
         label[(pixels == VOID).all(axis=-1)] = IGNORE
         strange = pixels[label == UNKNOWN]

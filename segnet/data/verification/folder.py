@@ -11,13 +11,16 @@ from segnet.data.datasets.folder import Folder
 from segnet.data.datasets.folder.content import description_file, description_of, missing_keys, read_given
 from segnet.data.datasets.folder.description import look_at, split_samples
 from segnet.data.datasets.folder.layout import find_layout
-from segnet.data.datasets.folder.masks import MOST_CLASSES, distinct_colours, is_coloured
+from segnet.data.datasets.folder.masks import MOST_CLASSES, distinct_colours
 from segnet.data.datasets.folder.outlines import read_outlines
 from segnet.data.datasets.folder.samples import OUTLINES, LabelKind, Sample, Unpaired, base_folder
-from segnet.data.images import read_image, read_label
+from segnet.data.images import label_is_coloured, read_coloured_label, read_image, read_label
+from segnet.data.value_range import as_range
 from segnet.data.verification.problems import Problem
 from segnet.devices import available_cores
 from segnet.errors import UserError
+
+Range = tuple[float, float] | None
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,10 @@ def folder_splits(root: Path) -> FolderSplits:
     given = read_given(path)
     if missing_keys(given):
         base = base_folder(root)
-        bad = _bad_labels(base, layout.labels, [sample for samples in layout.splits.values() for sample in samples])
-        bad |= _bad_images(base, [one for some in layout.splits.values() for one in some if one not in bad])
+        values = as_range(given.get("value_range"))
+        every = [sample for samples in layout.splits.values() for sample in samples]
+        bad = _bad_labels(base, layout.labels, every, values)
+        bad |= _bad_images(base, [sample for sample in every if sample not in bad], values)
         problems += bad.values()
         kept = {name: tuple(one for one in some if one not in bad) for name, some in layout.splits.items()}
         layout = replace(layout, splits=kept)
@@ -55,7 +60,7 @@ def folder_splits(root: Path) -> FolderSplits:
         given = look_at(root, layout, given)
     description = description_of(path, given)
     samples = split_samples(layout, description.splits)
-    splits = {name: Folder(name, root, None, description, samples[name]) for name in ("train", "val", "test")}
+    splits = {name: Folder(name, root, None, None, description, samples[name]) for name in ("train", "val", "test")}
     return FolderSplits(splits, list(description.classes), problems)
 
 
@@ -64,16 +69,16 @@ def _alone(path: Path, partner: str) -> Problem:
     return Problem("error", "missing pair", "", name, f"it has no {partner}: add it, or leave this one out", name)
 
 
-def _bad_images(root: Path, samples: list[Sample]) -> dict[Sample, Problem]:
-    return _unreadable(samples, lambda sample: read_image(root / sample.image, 3))
+def _bad_images(root: Path, samples: list[Sample], values: Range) -> dict[Sample, Problem]:
+    return _unreadable(samples, lambda sample: read_image(root / sample.image, 3, values))
 
 
-def _bad_labels(root: Path, kind: LabelKind | None, samples: list[Sample]) -> dict[Sample, Problem]:
+def _bad_labels(root: Path, kind: LabelKind | None, samples: list[Sample], values: Range) -> dict[Sample, Problem]:
     if kind not in OUTLINES:
         return _bad_masks(root, samples)
 
     def look(sample: Sample) -> None:
-        image = read_image(root / sample.image, 3)
+        image = read_image(root / sample.image, 3, values)
         read_outlines(kind, root / sample.mask, root / sample.image, (image.shape[0], image.shape[1]))
 
     return _unreadable(samples, look)
@@ -85,8 +90,8 @@ def _bad_masks(root: Path, samples: list[Sample]) -> dict[Sample, Problem]:
 
     def look(sample: Sample) -> None:
         path = root / sample.mask
-        coloured[sample] = is_coloured(path)
-        values = len(distinct_colours(read_image(path, 3)) if coloured[sample] else np.unique(read_label(path)))
+        coloured[sample] = label_is_coloured(path)
+        values = len(distinct_colours(read_coloured_label(path)) if coloured[sample] else np.unique(read_label(path)))
         if values > MOST_CLASSES:
             raise UserError(
                 f"the mask {sample.mask} holds {values} {'colours' if coloured[sample] else 'values'}: its edges were "

@@ -25,7 +25,7 @@ PALETTE: tuple[Colour, ...] = (
 """Black, then the colours of Okabe and Ito 2008, which colour-blind people can tell apart."""
 IGNORE_INDEX = 255
 FILE = "dataset.yaml"
-OPTIONAL = ("files", "merge")
+OPTIONAL = ("files", "merge", "value_range")
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,8 @@ class FolderDescription:
             "train" may have too; "seed" of the draw; "group", see the head of the file.
         files: patterns of the names of "images" and "masks", where the arrangement is another than the usual ones.
         merge: by the name of the new class those of the classes that become one.
+        value_range: the values of black and white in the images, see :func:`segnet.data.read_image`; None: by their
+            type.
     """
 
     layout: str
@@ -69,6 +71,7 @@ class FolderDescription:
     splits: Mapping[str, Any]
     files: Mapping[str, str] | None = None
     merge: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    value_range: tuple[float, float] | None = None
 
 
 def description_file(root: Path) -> Path:
@@ -109,7 +112,7 @@ def description_of(path: Path, values: Mapping[str, Any]) -> FolderDescription:
     """
     classes = {str(name): _class(path, name, entry, values["masks"]) for name, entry in values["classes"].items()}
     _check_entries(path, "ignore", values["ignore"], values["masks"])
-    tuples = {key: tuple(values[key]) for key in ("size", "mean", "std")}
+    tuples = {key: tuple(values[key]) for key in ("size", "mean", "std", "value_range") if values.get(key)}
     merge = values.get("merge") or {}
     merged = {"classes": _merged(path, classes, merge), "merge": merge}
     return FolderDescription(**{**values, **tuples, **merged})
@@ -166,6 +169,10 @@ def _check_types(path: Path, values: Mapping[str, Any]) -> None:
         "splits": (lambda value: isinstance(value, dict), "a mapping with val, test, seed and group"),
         "files": (lambda value: named(value, str, {"images", "masks"}), "{images: PATTERN, masks: PATTERN}"),
         "merge": (lambda value: named(value, list), "a mapping such as {vehicle: [car, truck]}"),
+        "value_range": (
+            lambda value: value is None or (listed(value, (int, float), 2) and value[0] < value[1]),
+            "[BLACK, WHITE], the smaller value first",
+        ),
     }
     for key, value in values.items():
         fits, words = kinds[key]

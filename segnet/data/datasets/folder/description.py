@@ -40,6 +40,8 @@ HEADER = """\
 #   in which it is drawn; for outlines the names in their files, and "background" for what no outline covers.
 # ignore: values (colours, names) that are neither learned nor scored.
 # merge: {vehicle: [car, truck]} makes one class of two.
+# value_range: [0, 4095] if these are black and white in images of more than 8 bits; delete mean and std with it, so
+#   that they are measured again. Without it the range of the images' type counts.
 # splits: which share of the samples is held out, or a list of images such as train: train.txt; `group`, a regular
 #   expression with one (group), keeps together the samples in whose path it finds the same text, such as the frames of
 #   one video: in one split, and in the statistics of an ablation.
@@ -133,7 +135,8 @@ def look_at(root: Path, layout: Layout, given: Mapping[str, Any]) -> dict[str, A
         plain = {name: _plain(entry) for name, entry in classes.items()}
         content |= {"masks": masks, "classes": plain, "ignore": _listed(ignore)}
     base = base_folder(root)
-    images = inspect_images([base / sample.image for sample in split_samples(layout, splits)["train"]])
+    training = [base / sample.image for sample in split_samples(layout, splits)["train"]]
+    images = inspect_images(training, given.get("value_range"))
     content |= {"channels": images.channels, "mean": list(images.mean), "std": list(images.std)}
     return {**content, "size": list(images.size), "splits": splits, **given}
 

@@ -14,7 +14,8 @@ from segnet.data.datasets.folder.description import (
 from segnet.data.datasets.folder.masks import classes_of_colours
 from segnet.data.datasets.folder.outlines import UnknownNameError, rasterise, read_outlines
 from segnet.data.datasets.folder.samples import OUTLINES, Sample, base_folder
-from segnet.data.images import read_image, read_label
+from segnet.data.images import read_coloured_label, read_image, read_label
+from segnet.data.value_range import as_range
 from segnet.errors import UserError
 
 UNKNOWN = 254
@@ -28,12 +29,13 @@ class Folder:
         split: "train", "val" or "test".
         root: the folder, or a YAML of Ultralytics.
         channels: of the images, 1 or 3; None takes what ``dataset.yaml`` says.
+        value_range: the values of black and white in the images; has to be that of ``dataset.yaml``, if it is given.
         description: what stands in ``dataset.yaml``; None reads it.
         samples: of this split; None finds them.
 
     Raises:
-        UserError: the folder is in no arrangement that is known; see
-            :func:`segnet.data.datasets.folder.describe_folder`.
+        UserError: the folder is in no arrangement that is known, see
+            :func:`segnet.data.datasets.folder.describe_folder`; or ``value_range`` is another than that of the file.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Folder:
         split: str,
         root: str | Path,
         channels: int | None = None,
+        value_range: Sequence[float] | None = None,
         description: FolderDescription | None = None,
         samples: Sequence[Sample] | None = None,
     ) -> None:
@@ -50,6 +53,12 @@ class Folder:
         self.ids: Sequence[str] = [sample.image.as_posix() for sample in self.samples]
         self.groups = [group_of(sample, description.splits.get("group")) for sample in self.samples]
         self.channels, self.masks = channels or description.channels, description.masks
+        self.value_range = description.value_range
+        if as_range(value_range) not in (None, self.value_range):
+            raise UserError(
+                f"data.value_range={list(value_range or ())} is not that of {self.file}, by which mean and std were "
+                f"measured: change it there, and delete mean and std, which are measured again"
+            )
         self.table = value_table(description)
         self.colours = [list(entry.colours) for entry in description.classes.values()]
         self.names = {name: index for index, entry in enumerate(description.classes.values()) for name in entry.names}
@@ -73,7 +82,7 @@ class Folder:
             UserError: a file cannot be read, the two differ in size, or the mask holds what is no class.
         """
         image_path, mask_path = self._paths(index)
-        image = read_image(image_path, self.channels)
+        image = read_image(image_path, self.channels, self.value_range)
         if self.masks in OUTLINES:
             return image, self._read_outlines(image_path, mask_path, (image.shape[0], image.shape[1]))
         label = self._read_mask(mask_path)
@@ -96,7 +105,7 @@ class Folder:
     def _read_mask(self, path: Path) -> np.ndarray:
         unknown: tuple[int, ...] | int | None
         if self.masks == "colour":
-            pixels = read_image(path, 3)
+            pixels = read_coloured_label(path)
             label = classes_of_colours(pixels, self.colours, UNKNOWN)
             if self.ignored_colours:
                 label[classes_of_colours(pixels, [self.ignored_colours], 1) == 0] = IGNORE_INDEX

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from segnet.data.images import read_image, read_label
+from segnet.data.images import label_is_coloured, read_coloured_label, read_label
 from segnet.errors import UserError
 
 MOST_CLASSES = 64
@@ -44,14 +44,14 @@ def inspect_masks(paths: Iterable[Path]) -> MaskFacts:
     palette: dict[int, Colour] = {}
     first: dict[str, Path] = {}
     for path in paths:
-        kind = "colour" if is_coloured(path) else "index"
+        kind = "colour" if label_is_coloured(path) else "index"
         first.setdefault(kind, path)
         if len(first) > 1:
             raise UserError(
                 f"the mask {first['colour']} is a colour image and {first['index']} is not: save all masks in one form"
             )
         if kind == "colour":
-            found_colours = distinct_colours(read_image(path, 3)).tolist()
+            found_colours = distinct_colours(read_coloured_label(path)).tolist()
             colours |= {(red, green, blue) for red, green, blue in found_colours}
         else:
             found = {int(value) for value in np.unique(read_label(path))}
@@ -90,22 +90,12 @@ def classes_of_colours(image: np.ndarray, colours: Sequence[Sequence[Colour]], o
     return np.where(keys[places] == pixels, indices[places], np.uint8(other)).astype(np.uint8)
 
 
-def is_coloured(path: Path) -> bool:
-    """Say whether a mask holds colours.
-
-    Raises:
-        UserError: it cannot be read.
-    """
+def _palette(path: Path, values: set[int]) -> dict[int, Colour]:
     try:
         with Image.open(path) as image:
-            return image.mode in ("RGB", "RGBA", "CMYK")
-    except OSError as error:
-        raise UserError(f"cannot read the mask {path}: {error}") from error
-
-
-def _palette(path: Path, values: set[int]) -> dict[int, Colour]:
-    with Image.open(path) as image:
-        entries = image.getpalette("RGB") if image.mode == "P" else None
+            entries = image.getpalette("RGB") if image.mode == "P" else None
+    except UnidentifiedImageError:  # a TIFF file that another library reads, see segnet.data.tiff
+        return {}
     if entries is None:
         return {}
     triples = list(zip(entries[::3], entries[1::3], entries[2::3], strict=True))

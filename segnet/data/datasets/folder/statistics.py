@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from segnet.data.images import read_image
+from segnet.data.value_range import as_range
 
 MOST_IMAGES = 500
 """Evenly spaced images suffice for a mean that normalises."""
@@ -32,8 +33,12 @@ class ImageFacts:
     size: tuple[int, int]
 
 
-def inspect_images(paths: Sequence[Path]) -> ImageFacts:
+def inspect_images(paths: Sequence[Path], value_range: Sequence[float] | None = None) -> ImageFacts:
     """Read at most 500 evenly spaced images.
+
+    Args:
+        paths: of the images.
+        value_range: the values of black and white, see :func:`segnet.data.read_image`; None: by their type.
 
     Raises:
         segnet.errors.UserError: one cannot be read.
@@ -41,7 +46,7 @@ def inspect_images(paths: Sequence[Path]) -> ImageFacts:
     places = np.unique(np.linspace(0, len(paths) - 1, min(len(paths), MOST_IMAGES)).round().astype(int))
     sums, squares, pixels, grey, sizes = np.zeros(3), np.zeros(3), 0, True, []
     for place in places:
-        image = read_image(paths[place], 3)
+        image = read_image(paths[place], 3, as_range(value_range))
         sizes.append(image.shape[:2])
         step = 1 + image.size // MOST_VALUES
         image = image[::step, ::step]

@@ -197,7 +197,7 @@ BROKEN = {
     "too few": (lambda root: side_by_side(root, count=2), "leave nothing to train on"),
     "a text called png": (
         lambda root: (side_by_side(root), (root / "masks" / "3.png").write_text("no image")),
-        r"cannot read the mask .*3.png",
+        r"cannot read the label .*3.png",
     ),
     "a JPEG mask": (
         lambda root: (
