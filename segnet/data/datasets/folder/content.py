@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,9 @@ def read_given(path: Path) -> dict[str, Any]:
     keys = list(FolderDescription.__dataclass_fields__)
     if not isinstance(values, dict) or not set(values) <= set(keys):
         strange = sorted(map(str, set(values) - set(keys))) if isinstance(values, dict) else [str(values)[:40]]
-        raise UserError(f"{path} has the keys {', '.join(keys)}, and no other; look at {', '.join(strange)}")
+        close = get_close_matches(strange[0], keys, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise UserError(f"{path}: unknown {', '.join(strange)}{hint}; the file takes {', '.join(keys)}")
     _check_types(path, values)
     return values
 
@@ -110,12 +113,39 @@ def description_of(path: Path, values: Mapping[str, Any]) -> FolderDescription:
     Raises:
         UserError: a class is said in another way than the labels, or merged and not there.
     """
-    classes = {str(name): _class(path, name, entry, values["masks"]) for name, entry in values["classes"].items()}
+    classes = read_classes(path, values["classes"], values["masks"])
     _check_entries(path, "ignore", values["ignore"], values["masks"])
+    _check_said_once(path, classes, values["ignore"])
     tuples = {key: tuple(values[key]) for key in ("size", "mean", "std", "value_range") if values.get(key)}
     merge = values.get("merge") or {}
     merged = {"classes": _merged(path, classes, merge), "merge": merge}
     return FolderDescription(**{**values, **tuples, **merged})
+
+
+def read_classes(path: Path, classes: Mapping[object, Any] | Sequence[object], masks: str) -> dict[str, FolderClass]:
+    """Read the classes that the file ``path`` gives, for labels of the kind ``masks``.
+
+    Raises:
+        UserError: one is said in another way than the labels.
+    """
+    entries = _by_name(path, classes, masks)
+    return {name: _class(path, name, entry, masks, index) for index, (name, entry) in enumerate(entries.items())}
+
+
+def said_of(entry: FolderClass) -> list[Any]:
+    """Return the values, colours or names that mean a class, as the file lists them."""
+    return [*entry.values, *(list(colour) for colour in entry.colours), *entry.names]
+
+
+def _check_said_once(path: Path, classes: Mapping[str, FolderClass], ignore: Sequence[Any]) -> None:
+    """Refuse a value, colour or name that means two classes, or one that is ignored too."""
+    meant: dict[str, str] = {}
+    lists = [*((f"classes.{name}", said_of(entry)) for name, entry in classes.items()), ("ignore", list(ignore))]
+    for key, entries in lists:
+        for entry in entries:
+            before = meant.setdefault(repr(entry), key)
+            if before != key:
+                raise UserError(f"{path}: {before} and {key} both have {entry!r}: leave it to one of them")
 
 
 def _merged(
@@ -160,7 +190,7 @@ def _check_types(path: Path, values: Mapping[str, Any]) -> None:
     kinds: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "layout": (lambda value: isinstance(value, str), "a text, for readers"),
         "masks": (lambda value: value in known, f"one of {', '.join(known)}"),
-        "classes": (lambda value: isinstance(value, dict), "a mapping from names to values or colours"),
+        "classes": (lambda value: isinstance(value, (dict, list)), "a mapping from names to values or colours"),
         "ignore": (lambda value: isinstance(value, list), "a list"),
         "channels": (lambda value: value in (1, 3), "1 or 3"),
         "mean": (lambda value: listed(value, (int, float)), "a list of numbers, one for each channel"),
@@ -216,15 +246,34 @@ def _check_entries(path: Path, key: str, entries: Any, masks: str) -> None:
             raise UserError(f"{path}: {key} holds {entry!r}, and has to list {wanted}")
 
 
-def _class(path: Path, name: object, entry: Any, masks: str) -> FolderClass:
+def _by_name(path: Path, classes: Mapping[object, Any] | Sequence[object], masks: str) -> dict[str, Any]:
+    """Return what means each class; in a list of names a class has the value of its place, or its name in outlines."""
+    if isinstance(classes, Mapping):
+        return {str(name): entry for name, entry in classes.items()}
+    names = [str(name) for name in classes]
+    if masks == "colour":
+        raise UserError(
+            f"{path}: classes is a list of names, and the masks hold colours: give each class its colour, as in "
+            f"{{{names[0] if names else 'car'}: [255, 0, 0]}}"
+        )
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise UserError(f"{path}: classes has {', '.join(twice)} more than once")
+    return {name: name if masks in OUTLINES else index for index, name in enumerate(names)}
+
+
+def _class(path: Path, name: str, entry: Any, masks: str, index: int) -> FolderClass:
+    """Read the class at a place in the list; ``car: 2`` is short for ``car: {values: [2]}``."""
     kind = "names" if masks in OUTLINES else "values" if masks == "index" else "colours"
+    if entry is not None and not isinstance(entry, dict):
+        single = not isinstance(entry, list) or (kind == "colours" and not any(isinstance(one, list) for one in entry))
+        entry = {kind: [entry] if single else entry}
     if not isinstance(entry, dict) or not entry.get(kind) or set(entry) - {kind, "colour"}:
         raise UserError(f"{path}: classes.{name} needs {kind} and a colour, as in {{{kind}: [...], colour: [0, 0, 0]}}")
     _check_entries(path, f"classes.{name}.{kind}", entry[kind], masks)
     if "colour" in entry:
         _check_entries(path, f"classes.{name}.colour", [entry["colour"]], "colour")
     colours = tuple(tuple(colour) for colour in entry.get("colours", ()))
-    drawn = tuple(entry.get("colour") or (colours[0] if colours else colour_of(len(str(name)))))
+    drawn = tuple(entry.get("colour") or (colours[0] if colours else colour_of(index)))
     return FolderClass(tuple(entry.get("values", ())), colours, drawn, tuple(entry.get("names", ())))
 
 

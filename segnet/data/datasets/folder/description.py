@@ -19,7 +19,9 @@ from segnet.data.datasets.folder.content import (
     description_file,
     description_of,
     missing_keys,
+    read_classes,
     read_given,
+    said_of,
 )
 from segnet.data.datasets.folder.labelme import read_labelme
 from segnet.data.datasets.folder.layout import find_layout
@@ -127,18 +129,31 @@ def look_at(root: Path, layout: Layout, given: Mapping[str, Any]) -> dict[str, A
     splits |= given.get("splits", layout.lists)
     content: dict[str, Any] = {"layout": layout.name}
     if not {"masks", "classes", "ignore"} <= set(given):
-        masks, classes, ignore = _meaning(root, layout)
-        if len(classes) < 2 and "classes" not in given:
-            raise UserError(
-                f"the masks hold one class only ({', '.join(classes) or 'none'}): a network needs two to tell apart"
-            )
-        plain = {name: _plain(entry) for name, entry in classes.items()}
-        content |= {"masks": masks, "classes": plain, "ignore": _listed(ignore)}
+        content |= _meaning_beside(root, layout, given)
     base = base_folder(root)
     training = [base / sample.image for sample in split_samples(layout, splits)["train"]]
     images = inspect_images(training, given.get("value_range"))
     content |= {"channels": images.channels, "mean": list(images.mean), "std": list(images.std)}
     return {**content, "size": list(images.size), "splits": splits, **given}
+
+
+def _meaning_beside(root: Path, layout: Layout, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the masks hold, for ``dataset.yaml``, beside what is given of it."""
+    masks, found, ignore = _meaning(root, layout)
+    # What is given as ignored is no class, and what is given as a class is not ignored.
+    ignored = given.get("ignore", ())
+    classes = {name: entry for name, entry in found.items() if any(one not in ignored for one in said_of(entry))}
+    if len(classes) < 2 and "classes" not in given:
+        raise UserError(
+            f"the masks hold one class only ({', '.join(classes) or 'none'}): a network needs two to tell apart"
+        )
+    named = read_classes(description_file(root), given.get("classes", ()), given.get("masks", masks)).values()
+    said = [one for entry in named for one in said_of(entry)]
+    return {
+        "masks": masks,
+        "classes": {name: _plain(entry) for name, entry in classes.items()},
+        "ignore": [one for one in _listed(ignore) if one not in said],
+    }
 
 
 def _meaning(root: Path, layout: Layout) -> tuple[LabelKind, dict[str, FolderClass], list[Any]]:

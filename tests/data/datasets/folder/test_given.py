@@ -131,7 +131,7 @@ def test_dataset_yaml_names_a_list_for_one_split(tmp_path):
         ({}, "files: {images: 'x*', masks: 'y*'}", r"no file in .* is called files\.images=x\*"),
         ({}, "files: {images: '**/*.png', masks: '**/*.png'}", "is both an image and a mask"),
         ({}, "{channels: 3}", "what was found cannot be added to it: let each key begin a line, without braces"),
-        ({}, "colours: 3", "has the keys layout, masks, .* and no other; look at colours"),
+        ({}, "colours: 3", r"unknown colours; the file takes layout, masks, "),
     ],
 )
 def test_what_cannot_be_is_a_sentence_and_changes_nothing(tmp_path, lists, text, message):
@@ -143,3 +143,60 @@ def test_what_cannot_be_is_a_sentence_and_changes_nothing(tmp_path, lists, text,
     with pytest.raises(UserError, match=message):
         describe_folder(tmp_path)
     assert not text or (tmp_path / "dataset.yaml").read_text() == text
+
+
+SHORT = {
+    "a list of names": ("[sky, ground, tree]", [("sky", (0,)), ("ground", (1,)), ("tree", (2,))]),
+    "a value each": ("{sky: 0, ground: [1, 2]}", [("sky", (0,)), ("ground", (1, 2))]),
+}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_classes_may_be_said_in_short(tmp_path, name):
+    short, expected = SHORT[name]
+    (photos(tmp_path) / "dataset.yaml").write_text(f"classes: {short}\n")
+    found = describe_folder(tmp_path)
+    assert [(name, entry.values) for name, entry in found.classes.items()] == expected
+    assert len({entry.colour for entry in found.classes.values()}) == len(expected)
+
+
+def test_colours_may_be_said_in_short_and_are_not_guessed_for_names(tmp_path):
+    photos(tmp_path)
+    for path in (tmp_path / "masks").iterdir():
+        write(path, np.resize(np.array([[9, 0, 0], [0, 9, 0]], np.uint8), (6, 8, 3)))
+    file = tmp_path / "dataset.yaml"
+    file.write_text("classes: {road: [9, 0, 0], tree: [0, 9, 0]}\n")
+    assert [entry.colours for entry in describe_folder(tmp_path).classes.values()] == [((9, 0, 0),), ((0, 9, 0),)]
+    file.write_text("classes: [road, tree]\n")
+    with pytest.raises(UserError, match=r"the masks hold colours: give each class its colour, as in \{road: \["):
+        describe_folder(tmp_path)
+
+
+def test_a_value_that_is_given_as_a_class_is_not_ignored(tmp_path):
+    photos(tmp_path, values=(0, 1, 255))
+    (tmp_path / "dataset.yaml").write_text("classes: {sky: 0, ground: 1, frame: 255}\n")
+    assert describe_folder(tmp_path).ignore == []
+    assert set(np.unique(Folder("train", tmp_path).load(0, np.random.default_rng(0))[1])) == {0, 1, 2}
+
+
+def test_a_value_that_is_given_as_ignored_is_no_class(tmp_path):
+    photos(tmp_path)
+    (tmp_path / "dataset.yaml").write_text("ignore: [0]\n")
+    assert list(describe_folder(tmp_path).classes) == ["class_1", "class_2"]
+    assert set(np.unique(Folder("train", tmp_path).load(0, np.random.default_rng(0))[1])) == {0, 1, 255}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("classes: [sky, ground, tree]\nignore: [2]", r"classes\.tree and ignore both have 2"),
+        ("classes: {sky: 0, ground: [1, 2], tree: 2}", r"classes\.ground and classes\.tree both have 2"),
+        ("classes: [sky, sky, tree]", "classes has sky more than once"),
+        ("ignore: [0, 1]", r"the masks hold one class only \(class_2\)"),
+        ("ignore_index: 255", r"unknown ignore_index \(did you mean ignore\?\)"),
+    ],
+)
+def test_meanings_that_contradict_each_other_are_refused(tmp_path, text, message):
+    (photos(tmp_path) / "dataset.yaml").write_text(f"{text}\n")
+    with pytest.raises(UserError, match=message):
+        describe_folder(tmp_path)
