@@ -1,7 +1,7 @@
 """From a configuration to objects, and from a run folder to a trained network."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +33,15 @@ def _packed_setting(*arguments: Any) -> Any:
     return packed_setting(*arguments)
 
 
+def _label_count(classes: Iterable[str]) -> int:
+    from segnet.tasks.segmentation.labels import label_count
+
+    return label_count(classes)
+
+
 add_resolver("folder", _folder_setting)  # here, where data may be imported
 add_resolver("packed", _packed_setting)
+add_resolver("label_count", _label_count)
 
 
 def network_from_config(config: Config, seed: int | None = None) -> "nn.Module":

@@ -25,6 +25,14 @@ REFUSED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: str(value).endswith(("16-true", "64-true")),
         "weights are kept in float32: choose 32-true, bf16-mixed or 16-mixed",
     ),
+    "gradient_clip_val": (
+        lambda value: isinstance(value, (int, float)) and value < 0,
+        "it would turn the gradient round: give a number above 0, or null",
+    ),
+    "accumulate_grad_batches": (
+        lambda value: isinstance(value, int) and value < 1,
+        "a step takes one batch at least",
+    ),
     "enable_checkpointing": (lambda value: value is False, "a run is its checkpoints"),
     "barebones": (bool, "a run is its checkpoints and its history"),
     "use_distributed_sampler": (bool, "the samplers here share out the batches themselves"),

@@ -34,6 +34,8 @@ REFUSED_VALUES = {
     "overfit_batches": "1",
     "val_check_interval": "0.5",
     "limit_train_batches": "0",
+    "gradient_clip_val": "-1",
+    "accumulate_grad_batches": "0",
     "limit_val_batches": "0",
     "limit_test_batches": "1",
     "limit_predict_batches": "1",

@@ -10,6 +10,7 @@ import numpy as np
 from segnet.data.datasets.folder import Folder
 from segnet.data.datasets.folder.content import description_file, description_of, missing_keys, read_given
 from segnet.data.datasets.folder.description import look_at, split_samples
+from segnet.data.datasets.folder.layers import read_layers
 from segnet.data.datasets.folder.layout import find_layout
 from segnet.data.datasets.folder.masks import MOST_CLASSES, distinct_colours
 from segnet.data.datasets.folder.outlines import read_outlines
@@ -74,6 +75,8 @@ def _bad_images(root: Path, samples: list[Sample], values: Range) -> dict[Sample
 
 
 def _bad_labels(root: Path, kind: LabelKind | None, samples: list[Sample], values: Range) -> dict[Sample, Problem]:
+    if kind == "layers":
+        return _unreadable(samples, lambda sample: read_layers(root, sample.layers))
     if kind not in OUTLINES:
         return _bad_masks(root, samples)
 

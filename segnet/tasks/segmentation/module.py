@@ -7,6 +7,8 @@ from segnet.data.samples import Batch, as_float
 from segnet.losses import Mean, loss_means
 from segnet.metrics import boundary_f1_counts, confusion_matrix, image_f1, scores
 from segnet.tasks.segmentation.auxiliary import AuxiliaryLoss
+from segnet.tasks.segmentation.label_scores import label_scores
+from segnet.tasks.segmentation.labels import Labels
 from segnet.tasks.segmentation.prediction import resize_logits
 from segnet.training.module import TrainingModule
 from segnet.training.setup import TrainingSetup
@@ -23,12 +25,19 @@ class SegmentationModule(TrainingModule):
         ignore_index: label that does not count.
         auxiliary: takes labels to a further training loss, see
             :class:`segnet.tasks.segmentation.auxiliary.AuxiliaryLoss`; None: none.
+        labels: that the classes hold, to be scored too; None: none.
     """
 
     def __init__(
-        self, setup: TrainingSetup, classes: list[str], ignore_index: int, auxiliary: AuxiliaryLoss | None = None
+        self,
+        setup: TrainingSetup,
+        classes: list[str],
+        ignore_index: int,
+        auxiliary: AuxiliaryLoss | None = None,
+        labels: Labels | None = None,
     ) -> None:
         super().__init__(setup)
+        self.labels = labels
         self.classes, self.ignore_index = classes, ignore_index
         self.auxiliary = auxiliary
         self.confusion = torch.zeros(len(classes), len(classes), dtype=torch.int64)
@@ -58,11 +67,13 @@ class SegmentationModule(TrainingModule):
 
     def finish_scores(self) -> dict[str, float | Tensor]:
         """Score the confusion matrix, and take the mean of boundary F1."""
-        result = scores(self.sum_over_processes(self.confusion), self.ignore_index)
+        confusion = self.sum_over_processes(self.confusion)
+        result = scores(confusion, self.ignore_index)
         boundary = self.sum_over_processes(self.boundary).double()
         return {
             "miou": result.miou,
             "pixel_accuracy": result.pixel_accuracy,
             "boundary_f1": (boundary[0] / boundary[1]).item(),
             **{f"iou/{name}": value for name, value in zip(self.classes, result.iou, strict=True)},
+            **({} if self.labels is None else label_scores(self.labels, confusion.cpu().numpy())),
         }

@@ -15,10 +15,13 @@ from segnet.data.verification import Problem, verify_once
 from segnet.errors import UserError
 from segnet.metrics import BOUNDARY_DEFINITION, MIOU_DEFINITION, SMALL_OBJECT_DEFINITION, scores
 from segnet.models.network import SegmentationNetwork
+from segnet.tasks.segmentation.label_logits import LabelLogits
+from segnet.tasks.segmentation.label_scores import with_labels
+from segnet.tasks.segmentation.labels import Labels
 from segnet.tasks.segmentation.one_logit import OneLogit
 from segnet.tasks.segmentation.panel import draw_panel
 from segnet.tasks.segmentation.prediction import classify
-from segnet.tasks.segmentation.result import SegmentationResult, check_kinds, files_of
+from segnet.tasks.segmentation.result import LABELS, SegmentationResult, check_kinds, files_of
 from segnet.tasks.segmentation.scoring import flat_scores, score_images, score_lookup
 from segnet.tasks.segmentation.table import score_table
 from segnet.training.processes import is_first_process
@@ -40,13 +43,22 @@ class Segmentation:
             called with the encoder, the number of classes, the loss and the seed; None: none.
         one_logit: two classes are told apart by one output of the network, see
             :class:`segnet.tasks.segmentation.one_logit.OneLogit`.
+        labels: of which several may hold for a pixel, each told by one output of the network, see
+            :class:`segnet.tasks.segmentation.label_logits.LabelLogits`; None: each pixel has one class.
     """
 
-    def __init__(self, auxiliary: "Callable[..., AuxiliaryLoss] | None" = None, one_logit: bool = False) -> None:
-        self.auxiliary, self.one_logit = auxiliary, one_logit
+    def __init__(
+        self,
+        auxiliary: "Callable[..., AuxiliaryLoss] | None" = None,
+        one_logit: bool = False,
+        labels: Labels | None = None,
+    ) -> None:
+        self.auxiliary, self.one_logit, self.labels = auxiliary, one_logit, labels
 
     def wrap(self, body: nn.Module) -> nn.Module:
-        """Take the encoder-decoder as it is, or put a zero before its one logit."""
+        """Take the encoder-decoder as it is, put a zero before its one logit, or add up the logits of labels."""
+        if self.labels is not None:
+            return LabelLogits(cast(SegmentationNetwork, body), self.labels)
         return OneLogit(cast(SegmentationNetwork, body)) if self.one_logit else body
 
     def input_shape(self, image_shape: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -105,7 +117,7 @@ class Segmentation:
         auxiliary = None
         if self.auxiliary is not None:
             auxiliary = self.auxiliary(setup.network.encoder, len(data.classes), setup.loss, data.seed)
-        return SegmentationModule(setup, data.classes, data.ignore_index, auxiliary)
+        return SegmentationModule(setup, data.classes, data.ignore_index, auxiliary, self.labels)
 
     def score(
         self, network: nn.Module, data: DataModule, split: str, name: str = "network", with_baseline: bool = False
@@ -118,7 +130,7 @@ class Segmentation:
         if with_baseline:
             columns["colour lookup"] = lookup = score_lookup(data, split)
             flat |= {f"lookup/{split}/{key}": value for key, value in flat_scores(lookup, data.classes).items()}
-        return SplitResult(
+        result = SplitResult(
             scores=flat,
             table=score_table(data.classes, columns, split),
             details={
@@ -128,12 +140,13 @@ class Segmentation:
             },
             image_counts=images,
         )
+        return with_labels(result, self.labels, split)
 
     def evaluate(self, network: nn.Module, data: DataModule, split: str, request: EvaluationRequest) -> SplitResult:
         """Score the network with intervals and calibration, class by class and image by image, and render a page."""
         from segnet.tasks.segmentation.evaluation.result import evaluate  # late: a training has no use for it
 
-        return evaluate(network, data, split, request)
+        return with_labels(evaluate(network, data, split, request), self.labels, split)
 
     def check_facts(self, facts: DataFacts, data: DataModule) -> None:
         """Require the same classes in the same order, and as many channels."""
@@ -150,11 +163,12 @@ class Segmentation:
 
     def kinds(self, asked: Sequence[str] | None) -> Sequence[str]:
         """Check the kinds of files that are asked for; by default index, colour and overlay."""
-        return check_kinds(asked)
+        return check_kinds(asked, self.labels is not None)
 
     def files(self, name: str, kinds: Sequence[str]) -> Sequence[Path]:
-        """Name a file of each kind."""
-        return list(files_of(name, kinds).values())
+        """Name a file of each kind, and one of each label."""
+        of_labels = {} if self.labels is None or LABELS not in kinds else self.labels.files(name)
+        return [*files_of(name, kinds).values(), *of_labels.values()]
 
     def predict(
         self, forward: Forward, facts: DataFacts, images: Sequence[np.ndarray], probabilities: bool
@@ -163,7 +177,7 @@ class Segmentation:
         masks, found = classify(forward, images, facts.scale, probabilities)
         return [
             SegmentationResult(
-                image, masks[place], None if found is None else found[place], facts.classes, facts.colours
+                image, masks[place], None if found is None else found[place], facts.classes, facts.colours, self.labels
             )
             for place, image in enumerate(images)
         ]

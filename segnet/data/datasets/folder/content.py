@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from segnet.data.datasets.folder.masks import Colour
-from segnet.data.datasets.folder.samples import OUTLINES, LabelKind
+from segnet.data.datasets.folder.samples import NAMED, LabelKind
 from segnet.errors import UserError
 
 PALETTE: tuple[Colour, ...] = (
@@ -46,7 +46,7 @@ class FolderDescription:
     Attributes:
         layout: how files are arranged, for a reader.
         masks: "index" where masks hold values, "colour" where they hold colours; "labelme", "coco" or "yolo" where
-            labels are files of outlines.
+            labels are files of outlines, "layers" where each label has black and white masks of its own.
         classes: by name, in the order of the labels.
         ignore: values or colours in the masks, or names, that become the ignore index.
         channels: of the images that the network sees, 1 or 3.
@@ -186,7 +186,7 @@ def _check_types(path: Path, values: Mapping[str, Any]) -> None:
         fits = isinstance(value, dict) and all(isinstance(one, kind) for one in value.values())
         return fits and (keys is None or set(value) == keys)
 
-    known = ("index", "colour", *OUTLINES)
+    known = ("index", "colour", *NAMED)
     kinds: Mapping[str, tuple[Callable[[Any], bool], str]] = {
         "layout": (lambda value: isinstance(value, str), "a text, for readers"),
         "masks": (lambda value: value in known, f"one of {', '.join(known)}"),
@@ -235,7 +235,7 @@ def _check_entries(path: Path, key: str, entries: Any, masks: str) -> None:
         return isinstance(value, int) and 0 <= value <= 255
 
     for entry in entries if isinstance(entries, list) else [entries]:
-        if masks in OUTLINES:
+        if masks in NAMED:
             fits, wanted = isinstance(entry, str), "names"
         elif masks == "index":
             fits, wanted = number(entry), "numbers from 0 to 255"
@@ -258,12 +258,12 @@ def _by_name(path: Path, classes: Mapping[object, Any] | Sequence[object], masks
         )
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise UserError(f"{path}: classes has {', '.join(twice)} more than once")
-    return {name: name if masks in OUTLINES else index for index, name in enumerate(names)}
+    return {name: name if masks in NAMED else index for index, name in enumerate(names)}
 
 
 def _class(path: Path, name: str, entry: Any, masks: str, index: int) -> FolderClass:
     """Read the class at a place in the list; ``car: 2`` is short for ``car: {values: [2]}``."""
-    kind = "names" if masks in OUTLINES else "values" if masks == "index" else "colours"
+    kind = "names" if masks in NAMED else "values" if masks == "index" else "colours"
     if entry is not None and not isinstance(entry, dict):
         single = not isinstance(entry, list) or (kind == "colours" and not any(isinstance(one, list) for one in entry))
         entry = {kind: [entry] if single else entry}

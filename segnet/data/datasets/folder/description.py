@@ -24,9 +24,9 @@ from segnet.data.datasets.folder.content import (
     said_of,
 )
 from segnet.data.datasets.folder.labelme import read_labelme
+from segnet.data.datasets.folder.layers import BACKGROUND, sets_of_labels
 from segnet.data.datasets.folder.layout import find_layout
 from segnet.data.datasets.folder.masks import MaskFacts, inspect_masks
-from segnet.data.datasets.folder.named import BACKGROUND
 from segnet.data.datasets.folder.samples import OUTLINES, Entries, LabelKind, Layout, Sample, base_folder
 from segnet.data.datasets.folder.shapes import IGNORED
 from segnet.data.datasets.folder.statistics import inspect_images
@@ -39,7 +39,8 @@ log = logging.getLogger(__name__)
 HEADER = """\
 # What segnet found in this folder. Change what is wrong: what stands here is taken as it is.
 # classes: by name the values (or colours) that mean it in the masks, several if they are one class, and the colour
-#   in which it is drawn; for outlines the names in their files, and "background" for what no outline covers.
+#   in which it is drawn; for outlines the names in their files, and "background" for what no outline covers; for masks
+#   in a folder for each label the labels that hold together, such as cell+nucleus.
 # ignore: values (colours, names) that are neither learned nor scored.
 # merge: {vehicle: [car, truck]} makes one class of two.
 # value_range: [0, 4095] if these are black and white in images of more than 8 bits; delete mean and std with it, so
@@ -159,7 +160,11 @@ def _meaning_beside(root: Path, layout: Layout, given: Mapping[str, Any]) -> dic
 def _meaning(root: Path, layout: Layout) -> tuple[LabelKind, dict[str, FolderClass], list[Any]]:
     """Return what labels are, what their values, colours or names mean, and which of these are ignored."""
     base = base_folder(root)
-    labels = list(dict.fromkeys(base / sample.mask for group in layout.splits.values() for sample in group))
+    samples = list(dict.fromkeys(sample for group in layout.splits.values() for sample in group))
+    labels = list(dict.fromkeys(base / sample.mask for sample in samples))
+    if layout.labels == "layers":
+        sets = sets_of_labels(base, [sample.layers for sample in samples])
+        return "layers", _given({name: (name,) for name in sets}, "names"), []
     if layout.labels in OUTLINES:
         given = layout.classes or _outline_names(layout.labels, labels)
         return layout.labels, _given(given, "names"), [*layout.ignore, IGNORED]

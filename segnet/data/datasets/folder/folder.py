@@ -11,9 +11,10 @@ from segnet.data.datasets.folder.description import (
     find_samples,
     group_of,
 )
+from segnet.data.datasets.folder.layers import read_layers
 from segnet.data.datasets.folder.masks import classes_of_colours
 from segnet.data.datasets.folder.outlines import UnknownNameError, rasterise, read_outlines
-from segnet.data.datasets.folder.samples import OUTLINES, Sample, base_folder
+from segnet.data.datasets.folder.samples import NAMED, OUTLINES, Sample, base_folder
 from segnet.data.images import read_coloured_label, read_image, read_label
 from segnet.data.value_range import as_range
 from segnet.errors import UserError
@@ -62,13 +63,15 @@ class Folder:
         self.table = value_table(description)
         self.colours = [list(entry.colours) for entry in description.classes.values()]
         self.names = {name: index for index, entry in enumerate(description.classes.values()) for name in entry.names}
-        if self.masks in OUTLINES:
+        if self.masks in NAMED:
             self.names |= dict.fromkeys(map(str, description.ignore), IGNORE_INDEX)
         self.ignored_colours = [tuple(colour) for colour in description.ignore] if self.masks == "colour" else []
 
     def files(self, index: int) -> tuple[Path, ...]:
         """Return the files of the image and its label; an image without objects has none in YOLO's form."""
         image, label = self._paths(index)
+        if layers := self.samples[index].layers:
+            return (image, *(self.root / path for _, path in layers))
         return (image, label) if self.masks != "yolo" or label.is_file() else (image,)
 
     def _paths(self, index: int) -> tuple[Path, Path]:
@@ -83,8 +86,11 @@ class Folder:
         """
         image_path, mask_path = self._paths(index)
         image = read_image(image_path, self.channels, self.value_range)
+        size = (image.shape[0], image.shape[1])
+        if self.masks == "layers":
+            return image, self._read_layers(self.samples[index], size)
         if self.masks in OUTLINES:
-            return image, self._read_outlines(image_path, mask_path, (image.shape[0], image.shape[1]))
+            return image, self._read_outlines(image_path, mask_path, size)
         label = self._read_mask(mask_path)
         if image.shape[:2] != label.shape:
             raise UserError(
@@ -101,6 +107,16 @@ class Folder:
                 f"the label {path} holds an outline {error} of {image.name}, which no class in {self.file} has: "
                 f"add it to a class, or to ignore"
             ) from error
+
+    def _read_layers(self, sample: Sample, size: tuple[int, int]) -> np.ndarray:
+        places, sets = read_layers(self.root, sample.layers, size)
+        if unknown := [name for name in sets if name not in self.names]:
+            raise UserError(
+                f"the masks of {sample.image} hold {unknown[0]} together, which no class in {self.file} has: add it to "
+                f"a class, or to ignore"
+            )
+        label: np.ndarray = np.array([self.names[name] for name in sets], np.uint8)[places]
+        return label
 
     def _read_mask(self, path: Path) -> np.ndarray:
         unknown: tuple[int, ...] | int | None

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from segnet.data.datasets.folder.content import description_file, read_given
+from segnet.data.datasets.folder.layers import label_folders, layers_of
 from segnet.data.datasets.folder.lists import by_lists, listed_pairs, split_lists
 from segnet.data.datasets.folder.named import coco, ultralytics, voc
 from segnet.data.datasets.folder.patterns import by_patterns
@@ -26,7 +27,8 @@ def find_layout(root: Path, unpaired: Unpaired | None = None) -> Layout:
 
     Known are, with ``images`` and ``masks`` standing for the usual names of both: ``images/`` beside ``masks/``;
     ``train/images`` and ``train/masks``; ``images/train`` and ``masks/train``; ``train/`` beside ``trainannot/``; and
-    masks beside their images, called ``NAME_mask.png``. Instead of masks, ``NAME.json`` of Labelme or ``NAME.txt`` of
+    masks beside their images, called ``NAME_mask.png``; in the place of a mask one for each label, in folders of the
+    labels' names. Instead of masks, ``NAME.json`` of Labelme or ``NAME.txt`` of
     YOLO; or one JSON of COCO's for all; or a YAML of Ultralytics; or VOC's arrangement with its lists; or lists of
     images and masks. ``files`` in ``dataset.yaml`` names another. Where folders name no splits, lists may.
 
@@ -93,7 +95,7 @@ def _without(root: Path, layout: Layout, found: Unpaired, unpaired: Unpaired | N
 def _side_by_side(root: Path, unpaired: Unpaired) -> Layout | None:
     pair = _image_and_mask_folder(root)
     return pair and Layout(
-        f"{pair[0].name}/ beside {pair[1].name}/", {"all": _pairs(root, *pair, unpaired)}, _kind(pair[1])
+        f"{pair[0].name}/ beside {pair[1].name}/", {"all": _pairs(root, *pair, unpaired)}, _kind(*pair)
     )
 
 
@@ -108,7 +110,7 @@ def _splits_outside(root: Path, unpaired: Unpaired) -> Layout | None:
         return None
     folder, pair = found["train"]
     name = f"{folder.name}/{pair[0].name} beside {folder.name}/{pair[1].name}"
-    return Layout(name, {split: _pairs(root, *pair, unpaired) for split, (_, pair) in found.items()}, _kind(pair[1]))
+    return Layout(name, {split: _pairs(root, *pair, unpaired) for split, (_, pair) in found.items()}, _kind(*pair))
 
 
 def _splits_inside(root: Path, unpaired: Unpaired) -> Layout | None:
@@ -121,9 +123,8 @@ def _splits_inside(root: Path, unpaired: Unpaired) -> Layout | None:
     if "train" not in shared:
         return None
     name = f"{pair[0].name}/{images['train'].name} beside {pair[1].name}/{masks['train'].name}"
-    return Layout(
-        name, {split: _pairs(root, images[split], masks[split], unpaired) for split in shared}, _kind(masks["train"])
-    )
+    kind = _kind(images["train"], masks["train"])
+    return Layout(name, {split: _pairs(root, images[split], masks[split], unpaired) for split in shared}, kind)
 
 
 def _annotated(root: Path, unpaired: Unpaired) -> Layout | None:
@@ -137,7 +138,7 @@ def _annotated(root: Path, unpaired: Unpaired) -> Layout | None:
     if "train" not in found:
         return None
     name = " beside ".join(f"{folder.name}/" for folder in found["train"])
-    kind = _kind(found["train"][1])
+    kind = _kind(*found["train"])
     return Layout(name, {split: _pairs(root, *pair, unpaired) for split, pair in found.items()}, kind)
 
 
@@ -173,11 +174,11 @@ def _described(root: Path, unpaired: Unpaired) -> Layout | None:
     return Layout("NAME.* beside NAME.json", splits, "labelme")
 
 
-def _kind(folder: Path) -> LabelKind | None:
+def _kind(images: Path, masks: Path) -> LabelKind | None:
     """Return what the labels in a folder are: outlines where it has no images but files of that kind."""
-    if _files(folder):
-        return None
-    return "labelme" if _files(folder, [".json"]) else "yolo" if _files(folder, [".txt"]) else None
+    if _files(masks):
+        return "layers" if label_folders(images, masks) else None
+    return "labelme" if _files(masks, [".json"]) else "yolo" if _files(masks, [".txt"]) else None
 
 
 def _split_folders(root: Path) -> Iterator[tuple[str, Path]]:
@@ -201,7 +202,9 @@ def _pairs(
     root: Path, images: Path, masks: Path, unpaired: Unpaired, kind: LabelKind | None = None
 ) -> tuple[Sample, ...]:
     """Join images and masks of the same relative path without its suffix; a mask's name may end in ``_mask``."""
-    kind = kind or _kind(masks)
+    kind = kind or _kind(images, masks)
+    if kind == "layers":
+        return _layered(root, images, masks, unpaired)
     suffixes = [".json"] if kind == "labelme" else [".txt"] if kind == "yolo" else SUFFIXES
     by_name = {path.relative_to(masks).with_suffix(""): path for path in _files(masks, suffixes)}
     samples = []
@@ -219,6 +222,21 @@ def _pairs(
     unpaired.masks += [path.relative_to(root) for path in by_name.values() if path not in paired]
     if not samples and not unpaired.images:
         raise UserError(f"{images} holds no images ({', '.join(SUFFIXES)})")
+    return tuple(samples)
+
+
+def _layered(root: Path, images: Path, masks: Path, unpaired: Unpaired) -> tuple[Sample, ...]:
+    """Join images with the masks of the same relative path in each label's folder."""
+    folders = label_folders(images, masks)
+    samples = []
+    for image in _files(images):
+        layers = layers_of(image.relative_to(images).with_suffix(""), root, folders)
+        if layers:
+            samples.append(Sample(image.relative_to(root), layers[0][1], layers))
+        else:
+            unpaired.images.append(image.relative_to(root))
+    paired = {path for sample in samples for _, path in sample.layers}
+    unpaired.masks += [path.relative_to(root) for path in _files(masks) if path.relative_to(root) not in paired]
     return tuple(samples)
 
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from segnet.data.datasets.folder.layers import Layers
 from segnet.data.datasets.folder.masks import Colour
 
-LabelKind = Literal["index", "colour", "labelme", "coco", "yolo"]
-"""What labels are: images of values or of colours, or files of outlines."""
+LabelKind = Literal["index", "colour", "labelme", "coco", "yolo", "layers"]
+"""What labels are: images of values or of colours, files of outlines, or a black and white mask for each label."""
 OUTLINES: tuple[LabelKind, ...] = ("labelme", "coco", "yolo")
+NAMED: tuple[LabelKind, ...] = (*OUTLINES, "layers")
+"""Labels that tell classes by names."""
 SPLIT_FOLDERS: Mapping[str, tuple[str, ...]] = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation"),
@@ -21,10 +24,14 @@ Entries = tuple[int | str | Colour, ...]
 
 @dataclass(frozen=True)
 class Sample:
-    """One image and its mask, or the file of its outlines, both as paths below the root."""
+    """One image and its mask, or the file of its outlines, both as paths below the root.
+
+    ``layers`` has the mask of each label, where each has one of its own; ``mask`` is then the first of them.
+    """
 
     image: Path
     mask: Path
+    layers: Layers = ()
 
 
 @dataclass(frozen=True)
