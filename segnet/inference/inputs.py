@@ -1,7 +1,7 @@
 """What can be predicted: paths, Pillow's images, arrays and tensors become arrays of one form, or are refused."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeGuard, Union
 
@@ -24,7 +24,7 @@ def is_batch(given: ImageInput | Sequence[ImageInput]) -> bool:
     """Say whether several images are given: a list, a tensor ``(N, C, H, W)`` or an array ``(N, H, W, C)``."""
     if isinstance(given, np.ndarray) or is_tensor(given):
         return given.ndim == 4
-    return not isinstance(given, str | Path | Image.Image)
+    return isinstance(given, Iterable) and not isinstance(given, str | Path | Image.Image)
 
 
 def is_tensor(given: object) -> "TypeGuard[Tensor]":

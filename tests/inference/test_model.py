@@ -74,6 +74,11 @@ def test_what_is_no_image_for_the_network_is_refused(given, message):
         as_image(given, channels=3)
 
 
+def test_what_is_neither_an_image_nor_several_is_refused(model):
+    with pytest.raises(UserError, match="a int is no image: give a path"):
+        model.predict(7)
+
+
 def test_grey_becomes_colour_by_repetition():
     grey = np.arange(6, dtype=np.uint8).reshape(2, 3)
     assert np.array_equal(as_image(grey, 3), np.stack([grey] * 3, axis=-1))
