@@ -34,7 +34,7 @@ def _packed_setting(*arguments: Any) -> Any:
 
 
 def _label_count(classes: Iterable[str]) -> int:
-    from segnet.tasks.segmentation.labels import label_count
+    from segnet.data.labels import label_count
 
     return label_count(classes)
 

@@ -37,6 +37,8 @@ def test_every_yaml_is_composed_and_built(group, choice, tmp_path, write_camvid)
         config.data.root = str(write_camvid(tmp_path, images=9))
     if (group, choice) == ("data", "packed"):
         config.data.root = str(pack_set(tmp_path / "packed", *TINY))
+    if (group, choice) == ("task", "segmentation_multilabel"):
+        config.data.classes = {"background": [0, 0, 0], "cell": [1, 1, 1], "cell+nucleus": [2, 2, 2]}
     if group == "experiment":
         assert isinstance(instantiate(config.model), torch.nn.Module)
         return

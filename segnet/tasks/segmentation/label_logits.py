@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segnet.data.labels import Labels
 from segnet.errors import UserError
 from segnet.models.network import SegmentationNetwork
-from segnet.tasks.segmentation.labels import Labels
 
 
 class LabelLogits(nn.Module):

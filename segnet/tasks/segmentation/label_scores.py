@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from segnet.data.labels import Labels
 from segnet.metrics.counts import class_iou, mean_iou
-from segnet.tasks.segmentation.labels import Labels
 from segnet.training.task import SplitResult
 
 LABEL_DEFINITION = (

@@ -3,12 +3,12 @@
 import torch
 from torch import Tensor
 
+from segnet.data.labels import Labels
 from segnet.data.samples import Batch, as_float
 from segnet.losses import Mean, loss_means
 from segnet.metrics import boundary_f1_counts, confusion_matrix, image_f1, scores
 from segnet.tasks.segmentation.auxiliary import AuxiliaryLoss
 from segnet.tasks.segmentation.label_scores import label_scores
-from segnet.tasks.segmentation.labels import Labels
 from segnet.tasks.segmentation.prediction import resize_logits
 from segnet.training.module import TrainingModule
 from segnet.training.setup import TrainingSetup

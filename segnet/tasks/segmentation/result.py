@@ -13,7 +13,7 @@ from segnet.run_folder import write_arrays, write_picture
 from segnet.tasks.segmentation.pictures import colourise, overlay
 
 if TYPE_CHECKING:  # an exported network is used without torch
-    from segnet.tasks.segmentation.labels import Labels
+    from segnet.data.labels import Labels
 
 KINDS = ("index", "colour", "overlay", "probabilities")
 LABELS = "labels"

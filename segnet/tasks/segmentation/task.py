@@ -11,13 +11,13 @@ from torch import Tensor, nn
 
 from segnet.data import DataModule
 from segnet.data.facts import DataFacts
+from segnet.data.labels import Labels
 from segnet.data.verification import Problem, verify_once
 from segnet.errors import UserError
 from segnet.metrics import BOUNDARY_DEFINITION, MIOU_DEFINITION, SMALL_OBJECT_DEFINITION, scores
 from segnet.models.network import SegmentationNetwork
 from segnet.tasks.segmentation.label_logits import LabelLogits
 from segnet.tasks.segmentation.label_scores import with_labels
-from segnet.tasks.segmentation.labels import Labels
 from segnet.tasks.segmentation.one_logit import OneLogit
 from segnet.tasks.segmentation.panel import draw_panel
 from segnet.tasks.segmentation.prediction import classify

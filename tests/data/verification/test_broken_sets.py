@@ -219,7 +219,7 @@ BROKEN = {
     "dataset.yaml no YAML": (lambda r: (r / "dataset.yaml").write_text("a: [1"), "dataset.yaml is not a YAML file"),
     "dataset.yaml has another key": (
         lambda r: (r / "dataset.yaml").write_text("mask: index"),
-        "dataset.yaml has the keys layout, masks,",
+        "dataset.yaml: unknown mask (did you mean masks?); the file takes",
     ),
     "classes a number": (lambda r: change_description(r, classes=3), "classes is 3, and has to be a mapping"),
     "ignore a number": (lambda r: change_description(r, ignore=255), "ignore is 255, and has to be a list"),

@@ -12,13 +12,13 @@ from torch.nn import functional as F
 import segnet
 from segnet.config import compose
 from segnet.data.datasets.folder.layers import BACKGROUND
+from segnet.data.labels import labels_of
 from segnet.errors import UserError
 from segnet.export.run import export_run
 from segnet.losses import CrossEntropy
 from segnet.run_folder import read_metrics
 from segnet.tasks.segmentation.label_logits import LabelLogits
 from segnet.tasks.segmentation.label_scores import label_scores
-from segnet.tasks.segmentation.labels import labels_of
 from segnet.training.run import train
 
 EVERY_SET = [BACKGROUND, *("+".join(some) for size in (1, 2, 3) for some in combinations("abc", size))]

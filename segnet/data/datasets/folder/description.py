@@ -148,7 +148,7 @@ def _meaning_beside(root: Path, layout: Layout, given: Mapping[str, Any]) -> dic
         raise UserError(
             f"the masks hold one class only ({', '.join(classes) or 'none'}): a network needs two to tell apart"
         )
-    named = read_classes(description_file(root), given.get("classes", ()), given.get("masks", masks)).values()
+    named = read_classes(description_file(root), given.get("classes", {}), given.get("masks", masks)).values()
     said = [one for entry in named for one in said_of(entry)]
     return {
         "masks": masks,

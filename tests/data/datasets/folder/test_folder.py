@@ -213,7 +213,7 @@ BROKEN = {
     ),
     "a description with another key": (
         lambda root: (side_by_side(root), (root / "dataset.yaml").write_text("layot: a\n")),
-        r"dataset.yaml has the keys layout, .*; look at layot",
+        r"dataset.yaml: unknown layot \(did you mean layout\?\); the file takes layout, ",
     ),
 }
 
