@@ -14,7 +14,11 @@ def test_the_page_is_up_to_date(page):
 
 @pytest.fixture
 def results():
-    return copy.deepcopy(read_results("upsamplers"))
+    """The committed experiment, as if nothing had been detected."""
+    found = copy.deepcopy(read_results("upsamplers"))
+    for comparison in as_planned(found)["comparisons"]["miou"]:
+        comparison["outcome"] = "none"
+    return found
 
 
 def test_a_detected_difference_is_in_table_and_verdict(results):
