@@ -27,12 +27,10 @@ import atexit, json, runpy, sys
 target, command = sys.argv[1:3]
 sys.argv = ["segnet"] + sys.argv[3:]
 atexit.register(lambda: open(target, "w").write(json.dumps([name for name in {heavy!r} if name in sys.modules])))
-runpy.run_module(f"segnet.cli.{{command}}", run_name="__main__")
-"""
-IMPORT = f"""
-import json, sys
-import torch
-open(sys.argv[1], "w").write(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))
+if command == "import torch":
+    exec(command)
+else:
+    runpy.run_module(f"segnet.cli.{{command}}", run_name="__main__")
 """
 TINY = ["data=shapes", "encoder.widths=[4,8]", "encoder.depths=[1,1]", "epochs=1", "data.batch_size=8"]
 
@@ -47,8 +45,7 @@ process that imports torch and ends."""
 def run_case(command: str, arguments: Sequence[str], folder: Path) -> tuple[float, list[str]]:
     """Run a command, or ``import torch``, in a new process; return its seconds and its heavy imports."""
     target = folder / "imports.json"
-    code = IMPORT if command == "import torch" else SPY.format(heavy=HEAVY)
-    call = [sys.executable, "-c", code, str(target), command, *arguments]
+    call = [sys.executable, "-c", SPY.format(heavy=HEAVY), str(target), command, *arguments]
     started = time.perf_counter()
     subprocess.run(call, check=True, stdout=subprocess.DEVNULL, env=os.environ | {"COLUMNS": "120"})
     return time.perf_counter() - started, json.loads(target.read_text())

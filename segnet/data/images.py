@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 LOSSY_FORMATS = ("JPEG", "MPO", "JPEG2000", "WEBP", "AVIF")
 INTEGER_MODES = ("1", "L", "P", "I", "I;16", "I;16B", "I;16L", "I;16N")
+COLOURED = ("RGB", "RGBA", "CMYK")
 PNG_BIT_DEPTH, PNG_COLOUR_TYPE = 24, 25  # bytes of a PNG file
 BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLE_FORMAT = 258, 262, 339  # tags of a TIFF file
 WHITE_IS_ZERO, SIGNED = 0, 2
@@ -69,8 +70,7 @@ def read_image(
                 f"the others, or leave value_range out"
             )
         else:
-            _warn_of_transparency(path, image)
-            pixels = np.array(ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB"))
+            pixels = _as_shown(path, image, channels)
     return pixels if pixels.ndim == 3 else np.repeat(pixels[..., None], channels, axis=-1)
 
 
@@ -140,6 +140,8 @@ def read_coloured_label(path: Path, max_pixels: int | None = None) -> np.ndarray
     """
     with _open(path, "label", max_pixels) as image:
         _refuse_loss(path, image)
+        if image.mode in COLOURED and path.suffix.lower() not in tiff.SUFFIXES:
+            return _as_shown(path, image, 3)
     return read_image(path, 3, max_pixels=max_pixels)
 
 
@@ -152,7 +154,7 @@ def label_is_coloured(path: Path) -> bool:
     if path.suffix.lower() in tiff.SUFFIXES and tiff.is_wide_label(path):
         return False
     with _open(path, "label", None, decode=False) as image:
-        return image.mode in ("RGB", "RGBA", "CMYK")
+        return image.mode in COLOURED
 
 
 def _refuse_loss(path: Path, image: Image.Image) -> None:
@@ -210,6 +212,12 @@ def open_any_size(file: BinaryIO) -> Image.Image:
             return Image.open(file)
         finally:
             Image.MAX_IMAGE_PIXELS = limit
+
+
+def _as_shown(path: Path, image: Image.Image, channels: int) -> np.ndarray:
+    """Take an image of 8 bits to grey ``(H, W)`` or RGB ``(H, W, 3)``, as viewers show it but for transparency."""
+    _warn_of_transparency(path, image)
+    return np.array(ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB"))
 
 
 def _scale_values(path: Path, image: Image.Image, value_range: tuple[float, float] | None) -> np.ndarray:

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from segnet.data.datasets.folder.layers import BACKGROUND, JOINED_BY
 from segnet.errors import UserError
+
+BACKGROUND = "background"
+"""The class of pixels that no outline covers, or for which no label holds."""
+JOINED_BY = "+"
+"""Stands between the names of labels that hold together."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -157,7 +157,7 @@ def _clear(bundle: Path) -> None:
 
 
 def _without_places(folder: ExperimentFolder, runs: Sequence[Path]) -> Callable[[str], str]:
-    """Return a function that replaces folders of this machine in a text: the experiment, data sets, their cache."""
+    """Return a function that replaces places of this machine in a text: its own, of data, and of its command."""
     places = {str(folder.root.absolute()): "."}
     for run in runs:
         with allow_code():  # nothing is built of it
@@ -166,6 +166,10 @@ def _without_places(folder: ExperimentFolder, runs: Sequence[Path]) -> Callable[
             places[str(root)] = f"data/{Path(root).name}"
         if (cache := get_value(config, "data.cache_dir")) is not None:
             places[str(cache)] = "cache"
+    for argument in folder.record["command"]:
+        value = argument.partition("=")[2]
+        if Path(value).is_absolute() and Path(value).name:
+            places.setdefault(value, Path(value).name)
 
     def replace(text: str) -> str:
         for there, here in sorted(places.items(), key=lambda pair: -len(pair[0])):

@@ -6,6 +6,7 @@ import numpy as np
 
 from segnet.data.labels import Labels
 from segnet.metrics.counts import class_iou, mean_iou
+from segnet.tasks.segmentation.table import percent
 from segnet.training.task import SplitResult
 
 LABEL_DEFINITION = (
@@ -33,7 +34,7 @@ def with_labels(result: SplitResult, labels: Labels | None, split: str) -> Split
     others = [""] * (len(result.table.columns) - 1)
     shown = {"mean IoU of labels": found["label_miou"]}
     shown |= {f"label {label}": found[f"label_iou/{label}"] for label in labels.names}
-    rows = [(key, [f"{100 * value:.1f}" if value == value else "-", *others]) for key, value in shown.items()]
+    rows = [(key, [percent(value), *others]) for key, value in shown.items()]
     definition = f"{result.details['definition']}; {LABEL_DEFINITION}"
     return replace(
         result,

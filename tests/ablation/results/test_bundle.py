@@ -77,6 +77,16 @@ def test_a_bundle_has_neither_weights_nor_places_and_can_be_verified(experiment,
     assert pack(root, tmp_path / "bundle") == record  # in place of the older one
 
 
+def test_a_bundle_names_no_folder_that_the_command_named(experiment, tmp_path):
+    root = tmp_path / "continued"
+    shutil.copytree(experiment[1], root)
+    command = ["segnet-ablate", "ablation=tiny", "from=/home/me/bundles/first", "seeds=[0]"]
+    write_json(root / "experiment.json", {**read_json(root / "experiment.json"), "command": command})
+    pack(root, tmp_path / "bundle")
+    packed = read_json(tmp_path / "bundle" / "experiment.json")["command"]
+    assert packed == ["segnet-ablate", "ablation=tiny", "from=first", "seeds=[0]"]
+
+
 def test_a_bundle_of_an_experiment_that_still_runs_has_tables_of_what_is_done(experiment, tmp_path, capsys):
     root = tmp_path / "running"
     shutil.copytree(experiment[1], root)

@@ -19,6 +19,12 @@ def test_there_is_one():
     assert BUNDLES
 
 
+@pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
+def test_its_command_names_no_folder_of_the_machine_that_made_it(bundle):
+    command = read_json(bundle / "experiment.json")["command"]
+    assert not [argument for argument in command if Path(argument.partition("=")[2]).is_absolute()]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("bundle", BUNDLES, ids=lambda bundle: bundle.name)
 def test_its_runs_have_the_keys_that_the_present_code_gives_them(bundle):

@@ -11,8 +11,7 @@ from torch.nn import functional as F
 
 import segnet
 from segnet.config import compose
-from segnet.data.datasets.folder.layers import BACKGROUND
-from segnet.data.labels import labels_of
+from segnet.data.labels import BACKGROUND, labels_of
 from segnet.errors import UserError
 from segnet.export.run import export_run
 from segnet.losses import CrossEntropy

@@ -24,13 +24,14 @@ from segnet.data.datasets.folder.content import (
     said_of,
 )
 from segnet.data.datasets.folder.labelme import read_labelme
-from segnet.data.datasets.folder.layers import BACKGROUND, sets_of_labels
+from segnet.data.datasets.folder.layers import sets_of_labels
 from segnet.data.datasets.folder.layout import find_layout
 from segnet.data.datasets.folder.masks import MaskFacts, inspect_masks
 from segnet.data.datasets.folder.samples import OUTLINES, Entries, LabelKind, Layout, Sample, base_folder
 from segnet.data.datasets.folder.shapes import IGNORED
 from segnet.data.datasets.folder.statistics import inspect_images
 from segnet.data.datasets.folder.yolo import read_yolo
+from segnet.data.labels import BACKGROUND
 from segnet.errors import UserError
 from segnet.run_folder import write_whole
 

@@ -6,12 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from segnet.data.images import SUFFIXES, label_is_coloured, read_coloured_label, read_label
+from segnet.data.labels import BACKGROUND, JOINED_BY
 from segnet.errors import UserError
 
-BACKGROUND = "background"
-"""The class of pixels that no outline covers, or for which no label holds."""
-JOINED_BY = "+"
-"""Stands between the names of labels that hold together."""
 MOST_LABELS = 16
 
 Layers = tuple[tuple[str, Path], ...]
@@ -24,23 +21,6 @@ def label_folders(images: Path, masks: Path) -> list[Path]:
     directly = any(path.is_file() and path.suffix.lower() in SUFFIXES for path in masks.iterdir())
     alike = any((images / folder.name).is_dir() for folder in folders)
     return [] if directly or alike else folders
-
-
-def layers_of(name: Path, root: Path, folders: Iterable[Path]) -> Layers:
-    """Return the masks of an image; a label that has none does not hold.
-
-    Args:
-        name: path of the image below the folder of images, without its suffix.
-        root: of the data set.
-        folders: see :func:`label_folders`.
-    """
-    found = []
-    for folder in folders:
-        paths = (folder / name.with_name(name.name + suffix) for suffix in (*SUFFIXES, *map(str.upper, SUFFIXES)))
-        path = next((path for path in paths if path.is_file()), None)
-        if path is not None:
-            found.append((folder.name, path.relative_to(root)))
-    return tuple(found)
 
 
 def read_layers(root: Path, layers: Layers, size: tuple[int, int] | None = None) -> tuple[np.ndarray, list[str]]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from segnet.data.datasets.folder.content import description_file, read_given
-from segnet.data.datasets.folder.layers import label_folders, layers_of
+from segnet.data.datasets.folder.layers import label_folders
 from segnet.data.datasets.folder.lists import by_lists, listed_pairs, split_lists
 from segnet.data.datasets.folder.named import coco, ultralytics, voc
 from segnet.data.datasets.folder.patterns import by_patterns
@@ -226,17 +226,22 @@ def _pairs(
 
 
 def _layered(root: Path, images: Path, masks: Path, unpaired: Unpaired) -> tuple[Sample, ...]:
-    """Join images with the masks of the same relative path in each label's folder."""
-    folders = label_folders(images, masks)
-    samples = []
+    """Join images with the masks of the same relative path in each label's folder; a label may have none."""
+    by_label = {
+        folder.name: {path.relative_to(folder).with_suffix(""): path.relative_to(root) for path in _files(folder)}
+        for folder in label_folders(images, masks)
+    }
+    samples, names = [], set()
     for image in _files(images):
-        layers = layers_of(image.relative_to(images).with_suffix(""), root, folders)
+        name = image.relative_to(images).with_suffix("")
+        names.add(name)
+        layers = tuple((label, by_name[name]) for label, by_name in by_label.items() if name in by_name)
         if layers:
             samples.append(Sample(image.relative_to(root), layers[0][1], layers))
         else:
             unpaired.images.append(image.relative_to(root))
-    paired = {path for sample in samples for _, path in sample.layers}
-    unpaired.masks += [path.relative_to(root) for path in _files(masks) if path.relative_to(root) not in paired]
+    alone = (path for by_name in by_label.values() for name, path in by_name.items() if name not in names)
+    unpaired.masks += alone
     return tuple(samples)
 
 

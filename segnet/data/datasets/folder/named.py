@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from segnet.data.datasets.folder.coco import coco_files, find_images, open_coco
-from segnet.data.datasets.folder.layers import BACKGROUND
 from segnet.data.datasets.folder.masks import Colour
 from segnet.data.datasets.folder.samples import Entries, Layout, Sample, Unpaired, base_folder
 from segnet.data.datasets.folder.yolo import find_yaml, read_yaml
 from segnet.data.images import read_lines
+from segnet.data.labels import BACKGROUND
 from segnet.errors import UserError
 
 IGNORE_VALUE = 255

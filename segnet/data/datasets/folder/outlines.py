@@ -7,9 +7,9 @@ import numpy as np
 
 from segnet.data.datasets.folder.coco import read_coco
 from segnet.data.datasets.folder.labelme import read_labelme
-from segnet.data.datasets.folder.layers import BACKGROUND
 from segnet.data.datasets.folder.shapes import IGNORED, Outline, to_mask
 from segnet.data.datasets.folder.yolo import read_yolo
+from segnet.data.labels import BACKGROUND
 
 
 class UnknownNameError(Exception):
